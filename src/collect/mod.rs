@@ -1,0 +1,8 @@
+//! Pure: what the page is, as XDM.
+//!
+//! The browser layer reads raw values ([`Reading`]); here they become XDM text, and whatever is
+//! missing, negative or absurd leaves its key out.
+
+mod context;
+
+pub use context::{Moment, Page, Reading, context};

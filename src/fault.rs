@@ -1,0 +1,147 @@
+//! Why something was refused.
+//!
+//! A [`Fault`] is a reason with a stable code and the path of the value that caused it. The path is
+//! put together while the error travels up, part by part, so work that succeeds pays nothing for it.
+
+use crate::json;
+
+/// One row per reason: variant, code, and what to do. The text follows the path in a sentence:
+/// `xdmBeacon: 'xdm.identityMap.CRM[0].id' must be a string`.
+macro_rules! reasons {
+    ($($variant:ident $code:literal $text:literal;)*) => {
+        /// Why something was refused.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Reason {
+            $(#[doc = $text] $variant,)*
+        }
+
+        impl Reason {
+            /// Every reason there is, for tables in tests and documentation.
+            pub const ALL: &'static [Reason] = &[$(Reason::$variant,)*];
+
+            /// The stable name: once published, a code keeps its meaning.
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Reason::$variant => $code,)*
+                }
+            }
+
+            /// What the person should do, as the end of a sentence that starts with the path.
+            pub fn text(self) -> &'static str {
+                match self {
+                    $(Reason::$variant => $text,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    NotAString "not-a-string" "must be a string";
+    NotAnObject "not-an-object" "must be an object";
+    NotABoolean "not-a-boolean" "must be true or false";
+    NotAnArray "not-an-array" "must be an array";
+    NotANumber "not-a-number" "must be a number";
+    NotAUrl "not-a-url" "must be an absolute URL";
+    NotJson "not-json" "must be JSON";
+    Missing "missing" "is required";
+    Empty "empty" "must not be empty";
+    NotConfigured "not-configured" "must be configured first: call 'configure' before";
+    ConfiguredTwice "configured-twice" "may only be configured once: remove the second call";
+    UnknownCommand "unknown-command" "is not a command: use configure, sendEvent, sendProfile, flush, getStatus, setDebug or getLibraryInfo";
+    UnknownOption "unknown-option" "is not an option of this version: remove it or check its spelling";
+    NotHttps "not-https" "must start with https:// (http:// is for this machine alone)";
+    NotAnOrg "not-an-org" "must be an organisation id that ends in @AdobeOrg";
+    NotAContext "not-a-context" "must be \"web\", \"device\", \"environment\", \"placeContext\" or \"implementationDetails\"";
+    NotATransport "not-a-transport" "must be \"auto\", \"beacon\" or \"fetch\"";
+    NotAPriority "not-a-priority" "must be \"high\", \"normal\" or \"low\"";
+    NotMilliseconds "not-milliseconds" "must be a whole number of milliseconds, 0 to 2147483647";
+    NoProfileDataset "no-profile-dataset" "is required: name it here or set 'profile' in 'configure'";
+    UnknownKey "unknown-key" "is not a known key: remove it or check its spelling";
+    TooDeep "too-deep" "is nested more than 32 levels deep: flatten it";
+    TooLarge "too-large" "is larger than 1 MB: send less";
+    EmptyElement "empty-element" "is an empty array element: give it a value or remove it";
+    UnsafeKey "unsafe-key" "uses __proto__, constructor or prototype: choose another name";
+    EmptySegment "empty-segment" "has an empty part: write it like a.b[0].c";
+    BadIndex "bad-index" "has a bad array index: write a whole number up to 9999 in brackets, like a[0]";
+    IndexGap "index-gap" "leaves an array index before it unset: number the elements from 0 without gaps";
+    PathConflict "path-conflict" "contradicts another path, which has a value, an object or an array in the same place";
+    DuplicatePath "duplicate-path" "is set twice: keep one of the two";
+    TwoPrimaries "two-primaries" "is a second primary identity: only one may be primary";
+    TooManyIdentities "too-many-identities" "holds more than 20 identities: remove some";
+    NotAnAuthenticatedState "not-an-authenticated-state" "must be \"ambiguous\", \"authenticated\" or \"loggedOut\"";
+    NotATimestamp "not-a-timestamp" "must be a time like 2026-11-24T03:49:50.123Z or 2026-11-24T04:49:50+01:00";
+    NotAnId "not-an-id" "must hold only characters that a URI may have (no spaces; a colon only after a scheme)";
+}
+
+/// A refusal: the reason, and the path of the value that caused it, such as
+/// `xdm.identityMap.CRM[0].id`. An empty path means the whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// Why.
+    pub reason: Reason,
+    /// Where; empty for the whole.
+    pub path: String,
+}
+
+impl Fault {
+    /// A fault of the whole value.
+    pub fn new(reason: Reason) -> Fault {
+        Fault {
+            reason,
+            path: String::new(),
+        }
+    }
+
+    /// A fault of the value at `path`.
+    pub fn at(reason: Reason, path: &str) -> Fault {
+        Fault {
+            reason,
+            path: String::from(path),
+        }
+    }
+
+    /// The same fault, seen from the object that holds the value under `key`.
+    pub fn in_key(self, key: &str) -> Fault {
+        self.under(String::from(key))
+    }
+
+    /// The same fault, seen from the array that holds the value at `index`.
+    pub fn in_index(self, index: usize) -> Fault {
+        let mut path = String::from("[");
+        json::push_int(&mut path, i64::try_from(index).unwrap_or(i64::MAX));
+        path.push(']');
+        self.under(path)
+    }
+
+    fn under(self, mut path: String) -> Fault {
+        if !path.is_empty() && !self.path.is_empty() && !self.path.starts_with('[') {
+            path.push('.');
+        }
+        path.push_str(&self.path);
+        Fault {
+            reason: self.reason,
+            path,
+        }
+    }
+
+    /// The sentence for people: `xdmBeacon: 'xdm.identityMap.CRM[0].id' must be a string`, or
+    /// `xdmBeacon: must be an object` without a path. `instance` is the name of the function called.
+    pub fn message(&self, instance: &str) -> String {
+        let mut text = String::from(instance);
+        text.push_str(": ");
+        if !self.path.is_empty() {
+            text.push('\'');
+            text.push_str(&self.path);
+            text.push_str("' ");
+        }
+        text.push_str(self.reason.text());
+        text
+    }
+}
+
+impl From<Reason> for Fault {
+    fn from(reason: Reason) -> Fault {
+        Fault::new(reason)
+    }
+}

@@ -1,0 +1,336 @@
+//! Pure: where events go and how, read once from the options of `configure`.
+//!
+//! A [`Settings`] that exists is valid. An option this version does not know is an error that names
+//! it: a typing mistake must not lose data in silence.
+
+use crate::fault::{Fault, Reason};
+use crate::json::{self, Kind};
+use crate::xdm::envelope::{Envelope, Route};
+
+const CONTENT_TYPE: &str = "application/vnd.adobe.xed-full+json;version=1";
+
+/// The parts of a page's context that events can carry, one bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Contexts(u8);
+
+impl Contexts {
+    /// `web`: URL, title and referrer of the page (field group Web Details).
+    pub const WEB: Contexts = Contexts(1);
+    /// `device`: screen (field group Environment Details).
+    pub const DEVICE: Contexts = Contexts(2);
+    /// `environment`: browser window and language (field group Environment Details).
+    pub const ENVIRONMENT: Contexts = Contexts(4);
+    /// `placeContext`: local time and zone (field group Environment Details).
+    pub const PLACE: Contexts = Contexts(8);
+    /// `implementationDetails`: this library (field group Implementation Details).
+    pub const IMPLEMENTATION: Contexts = Contexts(16);
+    /// Those that are read from the browser.
+    pub const BROWSER: Contexts = Contexts(2 | 4 | 8);
+    const ALL: Contexts = Contexts(31);
+
+    /// Whether all of `other` is in here.
+    pub fn has(self, other: Contexts) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is in here.
+    pub fn has_any(self, other: Contexts) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    fn named(name: &str) -> Option<Contexts> {
+        Some(match name {
+            "web" => Contexts::WEB,
+            "device" => Contexts::DEVICE,
+            "environment" => Contexts::ENVIRONMENT,
+            "placeContext" => Contexts::PLACE,
+            "implementationDetails" => Contexts::IMPLEMENTATION,
+            _ => return None,
+        })
+    }
+}
+
+/// `delivery.transport`: how the page hands messages to the browser.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TransportChoice {
+    /// Keepalive `fetch` within the budget, plain `fetch` above; `sendBeacon` only where the browser
+    /// has no keepalive and the page is leaving.
+    Auto,
+    /// `sendBeacon` while the page is leaving. It always sends credentials, so the endpoint must
+    /// answer with the page's own origin and `Access-Control-Allow-Credentials: true`.
+    Beacon,
+    /// `fetch` in any case.
+    Fetch,
+}
+
+/// A dataset and the schema it holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// The dataset's id.
+    pub dataset_id: String,
+    /// The schema's `$id`.
+    pub schema_id: String,
+    /// The media type by which the schema is named.
+    pub content_type: String,
+}
+
+/// Everything `configure` settled.
+#[derive(Debug)]
+pub struct Settings {
+    /// URL for one message.
+    pub endpoint: String,
+    /// URL for several messages, if there is one.
+    pub batch_endpoint: Option<String>,
+    org_id: String,
+    flow_id: Option<String>,
+    source_name: Option<String>,
+    /// Where `sendEvent` goes.
+    pub events: Target,
+    /// Where `sendProfile` goes, if a profile dataset was named.
+    pub profiles: Option<Target>,
+    /// The context each event carries.
+    pub context: Contexts,
+    /// How messages are handed to the browser.
+    pub transport: TransportChoice,
+    /// Whether the library talks to the console.
+    pub debug: bool,
+    /// The options as they were given, as JSON text.
+    pub text: String,
+}
+
+impl Settings {
+    /// Reads the options of `configure`.
+    ///
+    /// # Errors
+    /// The first option that is missing, unknown or of the wrong kind, with its path.
+    pub fn parse(text: &str) -> Result<Settings, Fault> {
+        let (mut endpoint, mut batch, mut org_id) = (None, None, None);
+        let (mut dataset_id, mut schema, mut profiles) = (None, None, None);
+        let (mut flow_id, mut source_name) = (None, None);
+        let (mut context, mut transport) = (Contexts::ALL, TransportChoice::Auto);
+        let (mut sync_validation, mut debug) = (false, false);
+
+        each(text, |key, raw| {
+            match key {
+                "endpoint" => endpoint = Some(url(raw)?),
+                "batchEndpoint" if json::kind(raw) == Kind::Null => batch = Some(None),
+                "batchEndpoint" => batch = Some(Some(url(raw)?)),
+                "orgId" => org_id = Some(org(raw)?),
+                "datasetId" => dataset_id = Some(string(raw)?),
+                "schema" => schema = Some(schema_ref(raw)?),
+                "flowId" => flow_id = Some(string(raw)?),
+                "sourceName" => source_name = Some(string(raw)?),
+                "profile" => profiles = Some(target(raw)?),
+                "context" => context = contexts(raw)?,
+                "delivery" => each(raw, |key, raw| {
+                    match key {
+                        "transport" => transport = transport_choice(raw)?,
+                        "syncValidation" => sync_validation = boolean(raw)?,
+                        _ => return Err(Fault::new(Reason::UnknownOption)),
+                    }
+                    Ok(())
+                })?,
+                "debug" => debug = boolean(raw)?,
+                _ => return Err(Fault::new(Reason::UnknownOption)),
+            }
+            Ok(())
+        })?;
+
+        let mut endpoint = required(endpoint, "endpoint")?;
+        let org_id = required(org_id, "orgId")?;
+        let dataset_id = required(dataset_id, "datasetId")?;
+        let (schema_id, content_type) = required(schema, "schema")?;
+        let batch_endpoint = batch.unwrap_or_else(|| derive_batch(&endpoint));
+        if sync_validation {
+            endpoint.push(if endpoint.contains('?') { '&' } else { '?' });
+            endpoint.push_str("syncValidation=true");
+        }
+        Ok(Settings {
+            endpoint,
+            batch_endpoint,
+            org_id,
+            flow_id,
+            source_name,
+            events: Target { dataset_id, schema_id, content_type },
+            profiles,
+            context,
+            transport,
+            debug,
+            text: String::from(text),
+        })
+    }
+
+    /// The envelope of messages for `target`.
+    pub fn envelope(&self, target: &Target) -> Envelope {
+        Envelope::new(&Route {
+            schema_id: &target.schema_id,
+            content_type: &target.content_type,
+            org_id: &self.org_id,
+            dataset_id: &target.dataset_id,
+            flow_id: self.flow_id.as_deref(),
+            source_name: self.source_name.as_deref(),
+        })
+    }
+}
+
+/// Calls `read` for each member of an object; a fault gets the member's key put before its path.
+///
+/// # Errors
+/// `text` is no object, or the first fault of `read`.
+pub fn each<'a>(
+    text: &'a str,
+    mut read: impl FnMut(&str, &'a str) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    if json::kind(text) != Kind::Object {
+        return Err(Fault::new(Reason::NotAnObject));
+    }
+    for member in json::members(text) {
+        let (key, raw) = member?;
+        read(key, raw).map_err(|fault| fault.in_key(key))?;
+    }
+    Ok(())
+}
+
+/// A string that is not empty.
+///
+/// # Errors
+/// Anything else.
+pub fn string(raw: &str) -> Result<String, Fault> {
+    let text = json::string(raw).ok_or(Reason::NotAString)?;
+    if text.is_empty() {
+        return Err(Fault::new(Reason::Empty));
+    }
+    Ok(text.into_owned())
+}
+
+/// `true` or `false`.
+///
+/// # Errors
+/// Anything else.
+pub fn boolean(raw: &str) -> Result<bool, Fault> {
+    json::boolean(raw).ok_or(Fault::new(Reason::NotABoolean))
+}
+
+/// A whole number of milliseconds, 0 to 2147483647 (what a browser's timer can hold).
+///
+/// # Errors
+/// Anything else.
+pub fn milliseconds(raw: &str) -> Result<i32, Fault> {
+    json::integer(raw)
+        .and_then(|number| i32::try_from(number).ok())
+        .filter(|number| *number >= 0)
+        .ok_or(Fault::new(Reason::NotMilliseconds))
+}
+
+/// `{id, contentType?}`, as id and media type.
+///
+/// # Errors
+/// A part that is missing, unknown or no string.
+pub fn schema_ref(raw: &str) -> Result<(String, String), Fault> {
+    let (mut id, mut content_type) = (None, String::from(CONTENT_TYPE));
+    each(raw, |key, raw| {
+        match key {
+            "id" => id = Some(string(raw)?),
+            "contentType" => content_type = string(raw)?,
+            _ => return Err(Fault::new(Reason::UnknownOption)),
+        }
+        Ok(())
+    })?;
+    Ok((required(id, "id")?, content_type))
+}
+
+fn required<T>(option: Option<T>, key: &str) -> Result<T, Fault> {
+    option.ok_or_else(|| Fault::at(Reason::Missing, key))
+}
+
+fn target(raw: &str) -> Result<Target, Fault> {
+    let (mut dataset_id, mut schema) = (None, None);
+    each(raw, |key, raw| {
+        match key {
+            "datasetId" => dataset_id = Some(string(raw)?),
+            "schema" => schema = Some(schema_ref(raw)?),
+            _ => return Err(Fault::new(Reason::UnknownOption)),
+        }
+        Ok(())
+    })?;
+    let (schema_id, content_type) = required(schema, "schema")?;
+    Ok(Target { dataset_id: required(dataset_id, "datasetId")?, schema_id, content_type })
+}
+
+fn contexts(raw: &str) -> Result<Contexts, Fault> {
+    if json::kind(raw) != Kind::Array {
+        return Err(Fault::new(Reason::NotAnArray));
+    }
+    let mut all = 0;
+    for (index, element) in json::elements(raw).enumerate() {
+        let element = element?;
+        let context = json::string(element)
+            .and_then(|name| Contexts::named(&name))
+            .ok_or_else(|| Fault::new(Reason::NotAContext).in_index(index))?;
+        all |= context.0;
+    }
+    Ok(Contexts(all))
+}
+
+fn transport_choice(raw: &str) -> Result<TransportChoice, Fault> {
+    Ok(match json::string(raw).as_deref() {
+        Some("auto") => TransportChoice::Auto,
+        Some("beacon") => TransportChoice::Beacon,
+        Some("fetch") => TransportChoice::Fetch,
+        _ => return Err(Fault::new(Reason::NotATransport)),
+    })
+}
+
+fn org(raw: &str) -> Result<String, Fault> {
+    let org = string(raw)?;
+    match org.strip_suffix("@AdobeOrg") {
+        Some(id) if !id.is_empty() => Ok(org),
+        _ => Err(Fault::new(Reason::NotAnOrg)),
+    }
+}
+
+/// An absolute URL with a path: `https`, or `http` on this very machine.
+fn url(raw: &str) -> Result<String, Fault> {
+    let url = string(raw)?;
+    let (secure, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => (true, rest),
+        (_, Some(rest)) => (false, rest),
+        _ => return Err(Fault::new(Reason::NotAUrl)),
+    };
+    let Some((authority, path)) = rest.split_once('/') else {
+        return Err(Fault::new(Reason::NotAUrl));
+    };
+    let odd = |byte: u8| byte <= b' ' || matches!(byte, b'#' | b'\\' | b'"' | b'<' | b'>' | 0x7f..);
+    if authority.is_empty()
+        || path.is_empty()
+        || url.bytes().any(odd)
+        || authority.contains(['@', '?'])
+    {
+        return Err(Fault::new(Reason::NotAUrl));
+    }
+    if !secure && !is_loopback(authority) {
+        return Err(Fault::new(Reason::NotHttps));
+    }
+    Ok(url)
+}
+
+fn is_loopback(authority: &str) -> bool {
+    if let Some(rest) = authority.strip_prefix("[::1]") {
+        return rest.is_empty() || rest.starts_with(':');
+    }
+    let host = authority.split(':').next().unwrap_or("");
+    let is_127 = host.starts_with("127.")
+        && host.split('.').count() == 4
+        && host.split('.').all(|part| part.parse::<u8>().is_ok());
+    host == "localhost" || host.ends_with(".localhost") || is_127
+}
+
+/// As Adobe's own clients do it: `/collection/` becomes `/collection/batch/`. A URL that has no such
+/// part (a proxy with other paths) never batches, unless `batchEndpoint` says where.
+fn derive_batch(endpoint: &str) -> Option<String> {
+    let (before, after) = endpoint.split_once("/collection/")?;
+    let mut batch = String::from(before);
+    batch.push_str("/collection/batch/");
+    batch.push_str(after);
+    Some(batch)
+}
