@@ -1,9 +1,17 @@
 // Installs what this machine lacks, and only that. Every step first looks whether it is needed.
 // What is asked for: "wasm" (build the library), "browser" (Chromium and its driver), "wasm-pack".
 
-import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync, copyFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { cache, root, run, StepError, step, tools, works } from "./steps.mjs";
+import { cache, run, StepError, step, tools, works } from "./steps.mjs";
 
 const TARGET = "wasm32-unknown-unknown";
 const DEBIAN_RUSTLIB = "/usr/lib/rustlib";
@@ -49,14 +57,22 @@ async function wasmFromDebian() {
   const scratch = join(cache, "std");
   rmSync(scratch, { recursive: true, force: true });
   mkdirSync(join(scratch, "src"), { recursive: true });
-  writeFileSync(join(scratch, "Cargo.toml"), '[package]\nname = "std-for-wasm"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n');
+  writeFileSync(
+    join(scratch, "Cargo.toml"),
+    '[package]\nname = "std-for-wasm"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n',
+  );
   writeFileSync(join(scratch, "src/lib.rs"), "");
   await run(
     "/usr/bin/cargo",
     ["build", "--release", "--target", TARGET, "-Zbuild-std=std,panic_abort,panic_unwind,test"],
     {
       cwd: scratch,
-      env: { RUSTC_BOOTSTRAP: "1", RUSTC: "/usr/bin/rustc", CARGO_TARGET_DIR: join(scratch, "target"), RUSTFLAGS: "" },
+      env: {
+        RUSTC_BOOTSTRAP: "1",
+        RUSTC: "/usr/bin/rustc",
+        CARGO_TARGET_DIR: join(scratch, "target"),
+        RUSTFLAGS: "",
+      },
     },
   );
   const built = join(scratch, "target", TARGET, "release/deps");
@@ -75,7 +91,10 @@ async function wasmTarget() {
     await works("rustup", ["component", "add", "rust-src"], { timeoutMs: 120_000 });
     return;
   }
-  if (!(await works("apt-get", ["--version"])) || !(await works(asRoot[0] ?? "true", asRoot[0] ? ["-n", "true"] : []))) {
+  if (
+    !(await works("apt-get", ["--version"])) ||
+    !(await works(asRoot[0] ?? "true", asRoot[0] ? ["-n", "true"] : []))
+  ) {
     throw new StepError(
       `'rustup target add ${TARGET}' failed, and Debian's packages cannot be installed from here (no apt-get, or no right to use it).`,
       `give this machine access to rustup's server and run 'rustup target add ${TARGET}', or run this as root on Debian`,
@@ -86,11 +105,18 @@ async function wasmTarget() {
 
 const cargoTool = (name, crate, version, locked) =>
   step(`install ${name} ${version} (built from source, some minutes)`, {
-    done: () => works(join(binaries, name), ["--version"]).then((there) => there && existsSync(join(cache, `${name}-${version}`))),
+    done: () =>
+      works(join(binaries, name), ["--version"]).then(
+        (there) => there && existsSync(join(cache, `${name}-${version}`)),
+      ),
     run: async () => {
-      await run("cargo", ["install", crate, "--version", version, "--root", cache, "--force", ...(locked ? ["--locked"] : [])], {
-        env: { CARGO_TARGET_DIR: join(cache, "build") },
-      });
+      await run(
+        "cargo",
+        ["install", crate, "--version", version, "--root", cache, "--force", ...(locked ? ["--locked"] : [])],
+        {
+          env: { CARGO_TARGET_DIR: join(cache, "build") },
+        },
+      );
       rmSync(join(cache, "build"), { recursive: true, force: true });
       writeFileSync(join(cache, `${name}-${version}`), "");
     },
@@ -110,7 +136,10 @@ export async function setup({ wasm = false, browser = false, wasmPack = false })
         throw new StepError(`this is Node ${process.versions.node}`, `install Node ${tools.node} or newer`);
       }
       if (!(await works("rustup", ["--version"])) || !(await works("cargo", ["--version"]))) {
-        throw new StepError("rustup or cargo does not run", "install Rust with rustup (https://rustup.rs), then run this again");
+        throw new StepError(
+          "rustup or cargo does not run",
+          "install Rust with rustup (https://rustup.rs), then run this again",
+        );
       }
     },
   });
@@ -145,12 +174,13 @@ export const chromedriver = () => process.env.CHROMEDRIVER || "/usr/bin/chromedr
 /** The folder of std's source when it can be rebuilt for the small module, else null. */
 export async function stdSource() {
   const sysroot = (await run("rustc", ["--print", "sysroot"], { env: wasmEnv })).trim();
-  return [join(sysroot, "lib/rustlib/src/rust/library"), join(DEBIAN_RUSTLIB, "src/rust/library")].find(
-    (path) => path.startsWith(sysroot) && existsSync(join(path, "std/src/lib.rs")),
-  ) ?? null;
+  return (
+    [join(sysroot, "lib/rustlib/src/rust/library"), join(DEBIAN_RUSTLIB, "src/rust/library")].find(
+      (path) => path.startsWith(sysroot) && existsSync(join(path, "std/src/lib.rs")),
+    ) ?? null
+  );
 }
 
 if (import.meta.url === `file://${process.argv[1]}`) {
   await setup({ wasm: true, browser: true, wasmPack: true });
 }
-void root;

@@ -42,16 +42,15 @@ export async function step(name, { done, run, remedy }) {
     return;
   }
   console.log(`  > ${name} …`);
-  const beat = setInterval(
-    () => console.log(`    still at it: ${name}, ${seconds(since)}`),
-    HEARTBEAT_MS,
-  );
+  const beat = setInterval(() => console.log(`    still at it: ${name}, ${seconds(since)}`), HEARTBEAT_MS);
   try {
     await run();
   } catch (error) {
     console.error(`\n  ✗ ${name}: failed after ${seconds(since)}`);
     console.error(`    ${error.message}`);
-    console.error(`    What to do: ${error.remedy ?? remedy ?? "read the output above, mend it, run this again"}\n`);
+    console.error(
+      `    What to do: ${error.remedy ?? remedy ?? "read the output above, mend it, run this again"}\n`,
+    );
     process.exit(1);
   } finally {
     clearInterval(beat);
@@ -69,7 +68,7 @@ export const total = (what) => console.log(`${what} after ${seconds(started)}.`)
  * @param {string} command
  * @param {string[]} args
  * @param {{env?: Record<string, string>, cwd?: string, show?: boolean, timeoutMs?: number}} [options]
- * @returns {Promise<string>} what it printed (empty with `show`)
+ * @returns {Promise<string>} its standard output (empty with `show`)
  */
 export function run(command, args, { env = {}, cwd = root, show = false, timeoutMs = 0 } = {}) {
   const line = [command, ...args].join(" ");
@@ -80,6 +79,7 @@ export function run(command, args, { env = {}, cwd = root, show = false, timeout
       stdio: ["ignore", show ? "inherit" : "pipe", show ? "inherit" : "pipe"],
       timeout: timeoutMs,
     });
+    let stdout = "";
     let output = "";
     let log;
     if (!show) {
@@ -90,6 +90,9 @@ export function run(command, args, { env = {}, cwd = root, show = false, timeout
         output += chunk;
         log.write(chunk);
       };
+      child.stdout.on("data", (chunk) => {
+        stdout += chunk;
+      });
       child.stdout.on("data", keep);
       child.stderr.on("data", keep);
     }
@@ -99,7 +102,7 @@ export function run(command, args, { env = {}, cwd = root, show = false, timeout
     child.on("close", (code, signal) => {
       log?.end();
       if (code === 0) {
-        resolve(output);
+        resolve(stdout);
         return;
       }
       const tail = output.trimEnd().split("\n").slice(-30).join("\n    ");

@@ -352,7 +352,11 @@ impl Beacon {
             version: env!("CARGO_PKG_VERSION"),
             commands: COMMANDS,
             engine: "wasm",
-            configuration: self.configured.as_ref().map(|(settings, _)| settings.text.clone()).unwrap_or_default(),
+            configuration: self
+                .configured
+                .as_ref()
+                .map(|(settings, _)| settings.text.clone())
+                .unwrap_or_default(),
         })
     }
 
@@ -392,11 +396,7 @@ impl Beacon {
 
 /// The present moment; the page is asked for its strings only where an event carries them.
 fn moment(chosen: Contexts, page: &dyn Page) -> Moment {
-    if chosen.has(Contexts::WEB) {
-        page.moment()
-    } else {
-        Moment { now: page.now(), ..Moment::default() }
-    }
+    if chosen.has(Contexts::WEB) { page.moment() } else { Moment { now: page.now(), ..Moment::default() } }
 }
 
 fn no_options(options: &str) -> Result<(), Fault> {

@@ -67,6 +67,7 @@ reasons! {
     IndexGap "index-gap" "leaves an array index before it unset: number the elements from 0 without gaps";
     PathConflict "path-conflict" "contradicts another path, which has a value, an object or an array in the same place";
     DuplicatePath "duplicate-path" "is set twice: keep one of the two";
+    NoNamespace "no-namespace" "has an identity namespace without a name: use the code that the platform knows it by";
     TwoPrimaries "two-primaries" "is a second primary identity: only one may be primary";
     TooManyIdentities "too-many-identities" "holds more than 20 identities: remove some";
     NotAnAuthenticatedState "not-an-authenticated-state" "must be \"ambiguous\", \"authenticated\" or \"loggedOut\"";
@@ -87,18 +88,12 @@ pub struct Fault {
 impl Fault {
     /// A fault of the whole value.
     pub fn new(reason: Reason) -> Fault {
-        Fault {
-            reason,
-            path: String::new(),
-        }
+        Fault { reason, path: String::new() }
     }
 
     /// A fault of the value at `path`.
     pub fn at(reason: Reason, path: &str) -> Fault {
-        Fault {
-            reason,
-            path: String::from(path),
-        }
+        Fault { reason, path: String::from(path) }
     }
 
     /// The same fault, seen from the object that holds the value under `key`.
@@ -119,10 +114,7 @@ impl Fault {
             path.push('.');
         }
         path.push_str(&self.path);
-        Fault {
-            reason: self.reason,
-            path,
-        }
+        Fault { reason: self.reason, path }
     }
 
     /// The sentence for people: `xdmBeacon: 'xdm.identityMap.CRM[0].id' must be a string`, or

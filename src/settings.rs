@@ -301,11 +301,7 @@ fn url(raw: &str) -> Result<String, Fault> {
         return Err(Fault::new(Reason::NotAUrl));
     };
     let odd = |byte: u8| byte <= b' ' || matches!(byte, b'#' | b'\\' | b'"' | b'<' | b'>' | 0x7f..);
-    if authority.is_empty()
-        || path.is_empty()
-        || url.bytes().any(odd)
-        || authority.contains(['@', '?'])
-    {
+    if authority.is_empty() || path.is_empty() || url.bytes().any(odd) || authority.contains(['@', '?']) {
         return Err(Fault::new(Reason::NotAUrl));
     }
     if !secure && !is_loopback(authority) {

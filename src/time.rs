@@ -45,8 +45,7 @@ fn push_date_time(out: &mut String, ms: Millis) {
     let era = days.div_euclid(DAYS_IN_400_YEARS);
     let day_of_era = days.rem_euclid(DAYS_IN_400_YEARS);
     // Take the leap days out again: every 4 years but not every 100, and one at the end of the era.
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - days_before_year(year_of_era);
     // From March on, months have 31 and 30 days in turn, in groups of five months with 153 days.
     let month_from_march = (5 * day_of_year + 2) / 153;

@@ -29,9 +29,7 @@ pub fn group_for(class: &str, pointer: &str) -> Option<FieldGroup> {
 
 /// Whether `pointer` is `path` or lies below it: whole segments, so `/webinar` is not in `/web`.
 fn begins_with(pointer: &str, path: &str) -> bool {
-    pointer
-        .strip_prefix(path)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    pointer.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A group and the paths it brings.
@@ -46,14 +44,10 @@ const CLASSES: [(&str, &[Brings]); 2] = [
     ("https://ns.adobe.com/xdm/context/profile", PROFILE),
 ];
 
-const DEMOGRAPHIC: FieldGroup = group(
-    "Demographic Details",
-    "https://ns.adobe.com/xdm/context/profile-person-details",
-);
-const PERSONAL_CONTACT: FieldGroup = group(
-    "Personal Contact Details",
-    "https://ns.adobe.com/xdm/context/profile-personal-details",
-);
+const DEMOGRAPHIC: FieldGroup =
+    group("Demographic Details", "https://ns.adobe.com/xdm/context/profile-person-details");
+const PERSONAL_CONTACT: FieldGroup =
+    group("Personal Contact Details", "https://ns.adobe.com/xdm/context/profile-personal-details");
 const PERSONAL_CONTACT_PATHS: &[&str] = &[
     "/personalEmail",
     "/homeAddress",
@@ -68,18 +62,9 @@ const PERSONAL_CONTACT_PATHS: &[&str] = &[
 ];
 
 const EVENT: &[Brings] = &[
+    (group("Web Details", "https://ns.adobe.com/xdm/context/experienceevent-web"), &["/web"]),
     (
-        group(
-            "Web Details",
-            "https://ns.adobe.com/xdm/context/experienceevent-web",
-        ),
-        &["/web"],
-    ),
-    (
-        group(
-            "Environment Details",
-            "https://ns.adobe.com/xdm/context/experienceevent-environment-details",
-        ),
+        group("Environment Details", "https://ns.adobe.com/xdm/context/experienceevent-environment-details"),
         &["/environment", "/device", "/placeContext"],
     ),
     (
@@ -90,59 +75,29 @@ const EVENT: &[Brings] = &[
         &["/implementationDetails"],
     ),
     (
-        group(
-            "Commerce Details",
-            "https://ns.adobe.com/xdm/context/experienceevent-commerce",
-        ),
+        group("Commerce Details", "https://ns.adobe.com/xdm/context/experienceevent-commerce"),
         &["/commerce", "/productListItems"],
     ),
     (
-        group(
-            "Campaign Marketing Details",
-            "https://ns.adobe.com/xdm/context/experienceevent-marketing",
-        ),
+        group("Campaign Marketing Details", "https://ns.adobe.com/xdm/context/experienceevent-marketing"),
         &["/marketing"],
     ),
+    (group("Channel Details", "https://ns.adobe.com/xdm/context/experienceevent-channel"), &["/channel"]),
     (
-        group(
-            "Channel Details",
-            "https://ns.adobe.com/xdm/context/experienceevent-channel",
-        ),
-        &["/channel"],
-    ),
-    (
-        group(
-            "End User ID Details",
-            "https://ns.adobe.com/xdm/context/experienceevent-enduserids",
-        ),
+        group("End User ID Details", "https://ns.adobe.com/xdm/context/experienceevent-enduserids"),
         &["/endUserIDs"],
     ),
     (
-        group(
-            "Site Search",
-            "https://ns.adobe.com/xdm/mixins/experienceevent-site-search",
-        ),
+        group("Site Search", "https://ns.adobe.com/xdm/mixins/experienceevent-site-search"),
         &["/siteSearch", "/searchRequest", "/searchResponse"],
     ),
+    (group("Search Details", "https://ns.adobe.com/xdm/context/experienceevent-search"), &["/search"]),
     (
-        group(
-            "Search Details",
-            "https://ns.adobe.com/xdm/context/experienceevent-search",
-        ),
-        &["/search"],
-    ),
-    (
-        group(
-            "Application Details",
-            "https://ns.adobe.com/xdm/context/experienceevent-application",
-        ),
+        group("Application Details", "https://ns.adobe.com/xdm/context/experienceevent-application"),
         &["/application"],
     ),
     (
-        group(
-            "IAB TCF 2.0 Consent Details",
-            "https://ns.adobe.com/xdm/context/experienceevent-privacy",
-        ),
+        group("IAB TCF 2.0 Consent Details", "https://ns.adobe.com/xdm/context/experienceevent-privacy"),
         &["/consentStrings"],
     ),
     (
@@ -150,11 +105,7 @@ const EVENT: &[Brings] = &[
             "MediaAnalytics Interaction Details",
             "https://ns.adobe.com/xdm/mixins/experienceevent-media-analytics",
         ),
-        &[
-            "/mediaCollection",
-            "/mediaReporting",
-            "/mediaDownloadedEvents",
-        ],
+        &["/mediaCollection", "/mediaReporting", "/mediaDownloadedEvents"],
     ),
     // These two are made for both classes.
     (DEMOGRAPHIC, &["/person"]),
@@ -163,39 +114,19 @@ const EVENT: &[Brings] = &[
 
 /// The experimental Phone Number Details brings four phones as well; the stable groups stand for them.
 const PROFILE: &[Brings] = &[
-    (
-        group(
-            "IdentityMap",
-            "https://ns.adobe.com/xdm/context/identitymap",
-        ),
-        &["/identityMap"],
-    ),
+    (group("IdentityMap", "https://ns.adobe.com/xdm/context/identitymap"), &["/identityMap"]),
     (DEMOGRAPHIC, &["/person"]),
     (PERSONAL_CONTACT, PERSONAL_CONTACT_PATHS),
     (
-        group(
-            "Work Contact Details",
-            "https://ns.adobe.com/xdm/context/profile-work-details",
-        ),
+        group("Work Contact Details", "https://ns.adobe.com/xdm/context/profile-work-details"),
         &["/workEmail", "/workAddress", "/workPhone", "/organizations"],
     ),
     (
-        group(
-            "Preference Details",
-            "https://ns.adobe.com/xdm/context/profile-preferences-details",
-        ),
-        &[
-            "/preferredLanguage",
-            "/timeZone",
-            "/profilePictureLink",
-            "/emailFormat",
-        ],
+        group("Preference Details", "https://ns.adobe.com/xdm/context/profile-preferences-details"),
+        &["/preferredLanguage", "/timeZone", "/profilePictureLink", "/emailFormat"],
     ),
     (
-        group(
-            "Consent and Preference Details",
-            "https://ns.adobe.com/xdm/mixins/profile-consents",
-        ),
+        group("Consent and Preference Details", "https://ns.adobe.com/xdm/mixins/profile-consents"),
         &["/consents"],
     ),
 ];
@@ -220,20 +151,12 @@ mod tests {
             (EVENT, "/productListItems/0/SKU", "Commerce Details"),
             (EVENT, "/search/keywords", "Search Details"),
             (EVENT, "/searchRequest/value", "Site Search"),
-            (
-                EVENT,
-                "/mediaCollection/playhead",
-                "MediaAnalytics Interaction Details",
-            ),
+            (EVENT, "/mediaCollection/playhead", "MediaAnalytics Interaction Details"),
             (EVENT, "/person/name", "Demographic Details"),
             (PROFILE, "/identityMap", "IdentityMap"),
             (PROFILE, "/workPhone/number", "Work Contact Details"),
             (PROFILE, "/mobilePhone", "Personal Contact Details"),
-            (
-                PROFILE,
-                "/consents/collect/val",
-                "Consent and Preference Details",
-            ),
+            (PROFILE, "/consents/collect/val", "Consent and Preference Details"),
         ] {
             assert_eq!(title(class, pointer), Some(expected), "{pointer}");
         }
@@ -241,10 +164,7 @@ mod tests {
 
     #[test]
     fn the_longest_path_wins_and_segments_are_whole() {
-        assert_eq!(
-            title(PROFILE, "/shippingAddressPhone/number"),
-            Some("Personal Contact Details")
-        );
+        assert_eq!(title(PROFILE, "/shippingAddressPhone/number"), Some("Personal Contact Details"));
         assert_eq!(title(EVENT, "/webinar"), None);
         assert_eq!(title(EVENT, "/searches"), None);
         assert_eq!(title(PROFILE, "/personID"), None);

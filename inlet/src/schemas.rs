@@ -100,10 +100,11 @@ impl fmt::Display for SchemaFault {
 /// A compiled, closed schema.
 pub struct Schema {
     pub id: String,
-    pub title: String,
     /// The `$id` of its class.
     pub class_id: String,
     pub class: Class,
+    /// The `$id`s of what it is made of.
+    extends: Vec<String>,
     validator: Validator,
 }
 
@@ -112,18 +113,19 @@ impl Schema {
     pub fn parse(text: &str) -> Result<Self, SchemaFault> {
         let mut json: Value = serde_json::from_str(text).map_err(SchemaFault::NotJson)?;
         let text_of = |name: &'static str| {
-            json.get(name)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-                .ok_or(SchemaFault::Missing(name))
+            json.get(name).and_then(Value::as_str).map(str::to_owned).ok_or(SchemaFault::Missing(name))
         };
         let id = text_of("$id")?;
         let class_id = text_of("meta:class")?;
         if !json.get("properties").is_some_and(Value::is_object) {
             return Err(SchemaFault::Missing("properties"));
         }
-        let title = text_of("title").unwrap_or_else(|_| id.clone());
-        let class = class_of(&class_id, json.get("meta:extends"));
+        let extends: Vec<String> = json
+            .get("meta:extends")
+            .and_then(Value::as_array)
+            .map(|ids| ids.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+            .unwrap_or_default();
+        let class = class_of(&class_id, &extends);
         close(&mut json);
         let validator = jsonschema::options()
             .with_draft(Draft::Draft7)
@@ -131,13 +133,7 @@ impl Schema {
             .with_format("date-time", |text: &str| epoch_ms(text).is_some())
             .build(&json)
             .map_err(|error| SchemaFault::NotCompiled(clip(&error.masked().to_string())))?;
-        Ok(Self {
-            id,
-            title,
-            class_id,
-            class,
-            validator,
-        })
+        Ok(Self { id, class_id, class, extends, validator })
     }
 
     /// The first `at_most` violations of an entity; none means that it is valid.
@@ -160,10 +156,8 @@ impl Schema {
         let keyword = error.kind().keyword();
         let pointer = error.instance_path().as_str();
         let location = error.schema_path().as_str();
-        let schema_location = location
-            .strip_suffix(keyword)
-            .and_then(|rest| rest.strip_suffix('/'))
-            .unwrap_or(location);
+        let schema_location =
+            location.strip_suffix(keyword).and_then(|rest| rest.strip_suffix('/')).unwrap_or(location);
         let mut push = |pointer: String, message: String, field_group| {
             found.push(Violation {
                 pointer,
@@ -176,7 +170,9 @@ impl Schema {
         if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
             for key in unexpected {
                 let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
-                let group = field_groups::group_for(&self.class_id, &pointer);
+                // A key of a group that the schema has already is misspelt, not missing.
+                let group = field_groups::group_for(&self.class_id, &pointer)
+                    .filter(|group| !self.extends.iter().any(|id| id == group.id));
                 let message = format!("extraneous key [{}] is not permitted", clip(key));
                 push(pointer, message, group.map(|group| group.title));
             }
@@ -194,9 +190,7 @@ pub struct Schemas {
 impl Schemas {
     /// The two schemas that ship with the inlet.
     pub fn shipped() -> Result<Self, SchemaFault> {
-        let mut schemas = Self {
-            by_id: HashMap::new(),
-        };
+        let mut schemas = Self { by_id: HashMap::new() };
         for text in SHIPPED {
             schemas.add(Schema::parse(text)?);
         }
@@ -236,15 +230,12 @@ impl Schemas {
 }
 
 /// A class of a tenant's own says by what it extends how it behaves.
-fn class_of(class_id: &str, extends: Option<&Value>) -> Class {
+fn class_of(class_id: &str, extends: &[String]) -> Class {
     let time_series = |id: &str| {
         id == "https://ns.adobe.com/xdm/context/experienceevent"
             || id == "https://ns.adobe.com/xdm/data/time-series"
     };
-    let extends_time_series = extends
-        .and_then(Value::as_array)
-        .is_some_and(|ids| ids.iter().filter_map(Value::as_str).any(time_series));
-    if time_series(class_id) || extends_time_series {
+    if time_series(class_id) || extends.iter().any(|id| time_series(id)) {
         Class::Event
     } else {
         Class::Record
@@ -434,9 +425,9 @@ pub fn epoch_ms(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let number = |from: usize, to: usize| -> Option<i64> {
         let digits = bytes.get(from..to)?;
-        digits.iter().try_fold(0, |sum, digit| {
-            digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0'))
-        })
+        digits
+            .iter()
+            .try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i64::from(digit - b'0')))
     };
     for (at, mark) in [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')] {
         if bytes.get(at) != Some(&mark) {
@@ -483,10 +474,243 @@ pub fn epoch_ms(text: &str) -> Option<i64> {
     };
     // Days since 1970 in the proleptic Gregorian calendar, years starting in March.
     let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400)
-        + (153 * m + 2) / 5
-        + day
+    let days = 365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) + (153 * m + 2) / 5 + day
         - 1
         - 719_468;
     Some((((days * 24 + hour) * 60 + minute - offset) * 60 + second) * 1000 + millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn export() -> Value {
+        json!({
+            "$id": "https://ns.adobe.com/tenant/schemas/0f1e",
+            "$schema": "http://json-schema.org/draft-06/schema#",
+            "meta:class": "https://ns.adobe.com/xdm/context/experienceevent",
+            "meta:extends": ["https://ns.adobe.com/xdm/context/experienceevent", "https://ns.adobe.com/xdm/data/time-series"],
+            "title": "Tenant events",
+            "type": "object",
+            "required": ["_id", "timestamp"],
+            "properties": {
+                "_id": {"type": "string", "format": "uri-reference", "meta:xdmType": "string"},
+                "timestamp": {"type": "string", "format": "date-time", "meta:xdmType": "date-time"},
+                "eventType": {"type": "string", "meta:enum": {"a.b": "A"}},
+                "kind": {"type": "string", "enum": ["exit", "other"]},
+                "share": {"type": "number", "minimum": 0, "maximum": 1},
+                "tags": {"type": "array", "maxItems": 2, "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
+                "identityMap": {"type": "object", "additionalProperties": {"type": "array", "items": {
+                    "type": "object", "properties": {"id": {"type": "string"}, "primary": {"type": "boolean"}}}}},
+                "_tenant": {"type": "object", "properties": {"shade": {"type": "string", "pattern": "^[a-z]+$"}}},
+                "free": {"type": "object"},
+            },
+        })
+    }
+
+    fn found(entity: &Value) -> Vec<(String, String, String)> {
+        let schema = Schema::parse(&export().to_string()).unwrap();
+        let violations = schema.violations(entity, 50);
+        violations.into_iter().map(|v| (v.pointer, v.keyword, v.message)).collect()
+    }
+
+    fn event(changes: Value) -> Value {
+        let mut event = json!({"_id": "1", "timestamp": "2026-01-01T00:00:00Z"});
+        for (key, value) in changes.as_object().unwrap() {
+            event[key] = value.clone();
+        }
+        event
+    }
+
+    #[test]
+    fn the_shipped_schemas_are_read() {
+        let schemas = Schemas::shipped().unwrap();
+        let class = |id: &str| schemas.get(id).map(|schema| schema.class);
+        assert_eq!(class("https://ns.adobe.com/xdmbeacon/schemas/web-experienceevent"), Some(Class::Event));
+        assert_eq!(class("https://ns.adobe.com/xdmbeacon/schemas/profile-record"), Some(Class::Record));
+    }
+
+    #[test]
+    fn an_open_export_is_closed_at_every_depth_but_maps() {
+        let cases = [
+            (json!({"typo": 1}), "/typo"),
+            (json!({"_tenant": {"typo": 1}}), "/_tenant/typo"),
+            (json!({"tags": [{"name": "a"}, {"nam/e~": "a"}]}), "/tags/1/nam~1e~0"),
+            (json!({"identityMap": {"ECID": [{"id": "1", "typo": 1}]}}), "/identityMap/ECID/0/typo"),
+        ];
+        for (changes, pointer) in cases {
+            let violations = found(&event(changes));
+            assert_eq!(violations.len(), 1, "{pointer}: {violations:?}");
+            assert_eq!((&*violations[0].0, &*violations[0].1), (pointer, "additionalProperties"));
+        }
+        for changes in
+            [json!({}), json!({"free": {"any": 1}}), json!({"identityMap": {"Any": [{"id": "1"}]}})]
+        {
+            assert_eq!(found(&event(changes)), []);
+        }
+    }
+
+    #[test]
+    fn violations_speak_the_platforms_words() {
+        let cases = [
+            (json!({"typo": 1}), "extraneous key [typo] is not permitted"),
+            (json!({"_id": 5}), "expected type: String, found: Long"),
+            (json!({"eventType": null}), "expected type: String, found: Null"),
+            (json!({"eventType": 1.5}), "expected type: String, found: Double"),
+            (json!({"tags": {}}), "expected type: JSONArray, found: JSONObject"),
+            (json!({"free": [true]}), "expected type: JSONObject, found: JSONArray"),
+            (json!({"share": true}), "expected type: Number, found: Boolean"),
+            (json!({"share": 2}), "2 is not less or equal to 1"),
+            (json!({"share": -0.5}), "-0.5 is not greater or equal to 0"),
+            (json!({"kind": "click"}), "click is not a valid enum value"),
+            (json!({"_tenant": {"shade": "Red"}}), "string [Red] does not match pattern ^[a-z]+$"),
+            (json!({"tags": [{}, {}, {}]}), "expected maximum item count: 2, found: 3"),
+            (json!({"_id": "a b"}), "[a b] is not a valid uri-reference"),
+        ];
+        for (changes, message) in cases {
+            let violations = found(&event(changes));
+            assert_eq!(violations.len(), 1, "{message}: {violations:?}");
+            assert_eq!(violations[0].2, message);
+        }
+        assert_eq!(found(&json!({"_id": "1"}))[0].2, "required key [timestamp] not found");
+        let message = &found(&event(json!({"timestamp": "yesterday"})))[0].2;
+        assert!(
+            message.starts_with("[yesterday] is not a valid date-time. Expected [yyyy-MM-dd'T'HH:mm:ssZ, ")
+        );
+    }
+
+    #[test]
+    fn a_missing_field_names_its_group_unless_the_schema_has_it() {
+        let entity = event(json!({"web": {}}));
+        let mut export = export();
+        let group = |export: &Value| {
+            Schema::parse(&export.to_string()).unwrap().violations(&entity, 1)[0].field_group
+        };
+        assert_eq!(group(&export), Some("Web Details"));
+        export["meta:extends"] = json!(["https://ns.adobe.com/xdm/context/experienceevent-web"]);
+        assert_eq!(group(&export), None);
+    }
+
+    #[test]
+    fn long_values_are_not_repeated_whole() {
+        let long = "x".repeat(100_000);
+        let violations = found(&event(json!({"kind": long.clone(), long: 1})));
+        assert_eq!(violations.len(), 2);
+        assert!(violations.iter().all(|(_, _, message)| message.len() < 600));
+    }
+
+    #[test]
+    fn composed_objects_are_closed_as_a_whole() {
+        let mut export = export();
+        export["properties"]["both"] = json!({
+            "type": "object",
+            "properties": {"a": {"type": "string"}},
+            "allOf": [{"properties": {"b": {"type": "object", "properties": {"c": {"type": "string"}}}}}],
+        });
+        let schema = Schema::parse(&export.to_string()).unwrap();
+        let pointers = |both: Value| -> Vec<String> {
+            schema.violations(&event(json!({"both": both})), 9).into_iter().map(|v| v.pointer).collect()
+        };
+        assert_eq!(pointers(json!({"a": "1", "b": {"c": "2"}})), [""; 0]);
+        assert_eq!(pointers(json!({"d": 1})), ["/both/d"]);
+        assert_eq!(pointers(json!({"b": {"d": 1}})), ["/both/b/d"]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_schema_says_why() {
+        let without = |name: &str| {
+            let mut export = export();
+            export.as_object_mut().unwrap().remove(name);
+            export.to_string()
+        };
+        let mut short = export();
+        short["properties"]["web"] = json!({"$ref": "https://ns.adobe.com/xdm/context/webinfo"});
+        let cases = [
+            ("{".to_owned(), "is not JSON: "),
+            ("[]".to_owned(), "has no $id: export the schema"),
+            (without("$id"), "has no $id: export the schema"),
+            (without("meta:class"), "has no meta:class: export the schema"),
+            (without("properties"), "has no properties: export the schema"),
+            (short.to_string(), "is not a complete JSON Schema ("),
+        ];
+        for (text, reason) in cases {
+            let fault = Schema::parse(&text).err().expect(reason).to_string();
+            assert!(fault.starts_with(reason), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_class_of_ones_own_behaves_as_what_it_extends() {
+        let mut export = export();
+        export["meta:class"] = json!("https://ns.adobe.com/tenant/classes/1");
+        assert_eq!(Schema::parse(&export.to_string()).unwrap().class, Class::Event);
+        export["meta:extends"] = json!(["https://ns.adobe.com/xdm/data/record"]);
+        assert_eq!(Schema::parse(&export.to_string()).unwrap().class, Class::Record);
+    }
+
+    #[test]
+    fn timestamps() {
+        let cases = [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2026-11-24T04:00:00Z", Some(1_795_492_800_000)),
+            ("2026-11-24T04:00:00.5Z", Some(1_795_492_800_500)),
+            ("2026-11-24T04:00:00.123456789+02:00", Some(1_795_485_600_123)),
+            ("2026-11-24T04:00:00-23:59", Some(1_795_492_800_000 + 86_340_000)),
+            ("2024-02-29T00:00:00Z", Some(1_709_164_800_000)),
+            ("1900-02-28T23:59:60Z", Some(-2_203_891_200_000)),
+            ("2023-02-29T00:00:00Z", None),
+            ("2026-13-01T00:00:00Z", None),
+            ("2026-00-01T00:00:00Z", None),
+            ("2026-01-32T00:00:00Z", None),
+            ("2026-01-01T24:00:00Z", None),
+            ("2026-01-01T00:60:00Z", None),
+            ("2026-01-01T00:00:61Z", None),
+            ("2026-01-01T00:00:00", None),
+            ("2026-01-01T00:00:00z", None),
+            ("2026-01-01t00:00:00Z", None),
+            ("2026-01-01 00:00:00Z", None),
+            ("2026-01-01T00:00Z", None),
+            ("2026-01-01T00:00:00.Z", None),
+            ("2026-01-01T00:00:00.1234567890Z", None),
+            ("2026-01-01T00:00:00+02", None),
+            ("2026-01-01T00:00:00+0200", None),
+            ("2026-01-01T00:00:00+24:00", None),
+            ("2026-01-01T00:00:00ZZ", None),
+            ("+026-01-01T00:00:00Z", None),
+            ("2026-01-01T00:00:00é", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(epoch_ms(text), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn consecutive_days_are_a_day_apart(day in 0_i64..1_000_000) {
+            // An independent calendar: count the days year by year from 1970.
+            let (mut year, mut rest) = (1970, day % 80_000);
+            let leap = |year: i64| i64::from(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+            while rest >= 365 + leap(year) {
+                rest -= 365 + leap(year);
+                year += 1;
+            }
+            let lengths = [31, 28 + leap(year), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+            let mut month = 0;
+            while rest >= lengths[month] {
+                rest -= lengths[month];
+                month += 1;
+            }
+            let text = format!("{year:04}-{:02}-{:02}T00:00:00Z", month + 1, rest + 1);
+            prop_assert_eq!(epoch_ms(&text), Some(day % 80_000 * 86_400_000));
+        }
+
+        #[test]
+        fn any_text_may_be_a_timestamp_or_a_schema(text in ".{0,40}") {
+            let _ = epoch_ms(&text);
+            prop_assert!(Schema::parse(&text).is_err());
+        }
+    }
 }

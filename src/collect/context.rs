@@ -77,9 +77,8 @@ pub fn context(chosen: Contexts, moment: &Moment, page: &dyn Page) -> String {
             out.object("device", |device| {
                 device.pixels("screenHeight", reading.screen_height);
                 device.pixels("screenWidth", reading.screen_width);
-                match reading.orientation.split('-').next() {
-                    Some(side @ ("portrait" | "landscape")) => device.text("screenOrientation", side),
-                    _ => {}
+                if let Some(side @ ("portrait" | "landscape")) = reading.orientation.split('-').next() {
+                    device.text("screenOrientation", side);
                 }
             });
         }

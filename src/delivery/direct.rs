@@ -6,8 +6,8 @@
 //! the answer; if the page does live to see it, the count moves on.
 
 use super::{
-    Answer, Counts, Delivery, DropReason, Effect, Fate, KEEPALIVE_BUDGET, Message, Request, RequestId, Ticket,
-    Transport,
+    Answer, Counts, Delivery, DropReason, Effect, Fate, KEEPALIVE_BUDGET, Message, Request, RequestId,
+    Ticket, Transport,
 };
 use crate::settings::TransportChoice;
 use crate::time::Millis;

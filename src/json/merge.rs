@@ -21,12 +21,21 @@ pub struct Layer<'a> {
 }
 
 impl<'a> Layer<'a> {
+    /// An object without members.
+    pub fn new(name: &'a str) -> Layer<'a> {
+        Layer { name, members: Vec::new() }
+    }
+
+    /// Adds a member with a key that is not there yet; without a value, nothing.
+    pub fn add(&mut self, key: &'a str, value: &'a str) {
+        if !value.is_empty() {
+            self.members.push((Cow::Borrowed(key), value));
+        }
+    }
+
     /// Reads an object; of two members with one key the last counts, as everywhere in JSON.
     pub fn read(name: &'a str, object: &'a str) -> Result<Layer<'a>, Fault> {
-        let mut layer = Layer {
-            name,
-            members: Vec::new(),
-        };
+        let mut layer = Layer::new(name);
         for member in members(object) {
             let (key, value) = member?;
             let key = unescape(key);
@@ -61,14 +70,22 @@ pub fn merge(layers: &[&str], out: &mut String) -> Result<bool, Fault> {
 /// Like [`merge`], of layers that are read already. A fault's path starts with the name of the
 /// layer that it is in.
 pub fn merge_layers<'a>(layers: &[Layer<'a>], out: &mut String) -> Result<bool, Fault> {
-    let mut merger = Merger {
-        out,
-        source: "",
-        seen: Vec::new(),
-    };
+    let mut merger = Merger { out, source: "", seen: Vec::new() };
     match merger.union(layers, 1) {
         Ok(left) => Ok(left),
         Err(fault) => Err(fault.in_key(merger.source)),
+    }
+}
+
+/// A raw value and the layer that it comes from.
+struct Value<'a> {
+    source: &'a str,
+    raw: &'a str,
+}
+
+impl Value<'_> {
+    fn is_object(&self) -> bool {
+        kind(self.raw) == Kind::Object
     }
 }
 
@@ -93,16 +110,15 @@ impl<'a> Merger<'a, '_> {
         if depth > MAX_DEPTH {
             return Err(Reason::TooDeep.into());
         }
-        // Of each key: the values that have a say, as (layer, raw value).
-        let mut slots: Vec<(&Cow<'a, str>, Vec<(&'a str, &'a str)>)> = Vec::new();
+        // Of each key: the values that have a say.
+        let mut slots: Vec<(&Cow<'a, str>, Vec<Value<'a>>)> = Vec::new();
         for layer in layers {
             for (key, value) in &layer.members {
-                let value = (layer.name, *value);
+                let value = Value { source: layer.name, raw: value };
                 match slots.iter_mut().find(|(known, _)| *known == key) {
                     Some((_, values)) => {
                         // Only an object on top of an object leaves anything of it.
-                        let mut pair = values.iter().chain([&value]).rev().take(2);
-                        if !pair.all(|(_, raw)| kind(raw) == Kind::Object) {
+                        if !value.is_object() || !values.iter().all(Value::is_object) {
                             values.clear();
                         }
                         values.push(value);
@@ -114,23 +130,25 @@ impl<'a> Merger<'a, '_> {
         let start = self.open('{');
         for (key, values) in &slots {
             let before = self.out.len();
-            push_text(self.out, key);
+            push_string(self.out, key);
             self.out.push(':');
-            let kept = self
-                .merged(values, depth + 1)
-                .map_err(|fault| fault.in_key(key))?;
+            let kept = self.merged(values, depth + 1).map_err(|fault| fault.in_key(key))?;
             self.settle(kept, before);
         }
         Ok(self.close(start, '}'))
     }
 
-    fn merged(&mut self, values: &[(&'a str, &'a str)], depth: usize) -> Result<bool, Fault> {
-        if let [(source, raw)] = values {
+    fn merged(&mut self, values: &[Value<'a>], depth: usize) -> Result<bool, Fault> {
+        if let [Value { source, raw }] = values {
             self.source = source;
-            return self.copy(&mut Cursor::new(raw), depth);
+            let mut from = Cursor::new(raw);
+            from.space();
+            let kept = self.copy(&mut from, depth)?;
+            from.end()?;
+            return Ok(kept);
         }
         let mut layers = Vec::new();
-        for (source, raw) in values {
+        for Value { source, raw } in values {
             self.source = source;
             layers.push(Layer::read(source, raw)?);
         }
@@ -147,7 +165,15 @@ impl<'a> Merger<'a, '_> {
                 if raw.is_empty() {
                     return Ok(false);
                 }
-                push_text(self.out, &unescape(raw));
+                match unescape(raw) {
+                    // What had no escapes needs none.
+                    Cow::Borrowed(plain) => {
+                        self.out.push('"');
+                        self.out.push_str(plain);
+                        self.out.push('"');
+                    }
+                    Cow::Owned(text) => push_string(self.out, &text),
+                }
                 Ok(true)
             }
             first => {
@@ -173,17 +199,11 @@ impl<'a> Merger<'a, '_> {
             let key = unescape(from.key()?);
             self.forget(outer, &key);
             let before = self.out.len();
-            push_text(self.out, &key);
+            push_string(self.out, &key);
             self.out.push(':');
-            let kept = self
-                .copy(from, depth + 1)
-                .map_err(|fault| fault.in_key(&key))?;
+            let kept = self.copy(from, depth + 1).map_err(|fault| fault.in_key(&key))?;
             self.settle(kept, before);
-            self.seen.push(Copied {
-                key,
-                start: before,
-                end: self.out.len(),
-            });
+            self.seen.push(Copied { key, start: before, end: self.out.len() });
             more = from.another(b'}')?;
         }
         self.seen.truncate(outer);
@@ -193,18 +213,17 @@ impl<'a> Merger<'a, '_> {
     /// The last of two members with one key counts: takes the earlier one out again. Nothing that
     /// `JSON.stringify` writes comes here with work to do.
     fn forget(&mut self, outer: usize, key: &str) {
-        let mut open = self.seen.iter_mut().skip(outer);
-        let Some(earlier) = open.find(|copied| copied.key == key) else {
+        let mut open = self.seen.iter().skip(outer);
+        let Some(at) = open.position(|copied| copied.key == key) else {
             return;
         };
-        let length = earlier.end - earlier.start;
+        let earlier = self.seen.remove(outer + at);
         let tail = String::from(self.out.get(earlier.end..).unwrap_or_default());
         self.out.truncate(earlier.start);
         self.out.push_str(&tail);
-        earlier.end = earlier.start;
-        for later in open {
-            later.start -= length;
-            later.end -= length;
+        for later in self.seen.iter_mut().skip(outer + at) {
+            later.start -= earlier.end - earlier.start;
+            later.end -= earlier.end - earlier.start;
         }
     }
 
@@ -217,9 +236,7 @@ impl<'a> Merger<'a, '_> {
         let mut index = 0;
         let mut more = from.first(b']');
         while more {
-            let kept = self
-                .copy(from, depth + 1)
-                .map_err(|fault| fault.in_index(index))?;
+            let kept = self.copy(from, depth + 1).map_err(|fault| fault.in_index(index))?;
             if !kept {
                 return Err(Fault::new(Reason::EmptyElement).in_index(index));
             }
@@ -254,17 +271,5 @@ impl<'a> Merger<'a, '_> {
             self.out.push(bracket);
         }
         left
-    }
-}
-
-/// Writes a string that was read with [`unescape`]. Text that had no escapes needs none.
-fn push_text(out: &mut String, text: &Cow<'_, str>) {
-    match text {
-        Cow::Borrowed(plain) => {
-            out.push('"');
-            out.push_str(plain);
-            out.push('"');
-        }
-        Cow::Owned(text) => push_string(out, text),
     }
 }

@@ -10,11 +10,11 @@ mod write;
 
 pub use merge::{Layer, merge, merge_layers};
 pub use scan::{
-    Elements, Kind, Members, boolean, elements, find, integer, kind, members, string, unescape,
+    Elements, Kind, Members, boolean, elements, find, integer, is_empty, kind, members, string, unescape,
     valid,
 };
-pub use write::{push_int, push_string};
 pub(crate) use write::{hex_digit, push_padded};
+pub use write::{push_int, push_string};
 
 /// How deep objects and arrays may nest in what a caller passes. XDM's deepest standard path has
 /// nine parts; the bound keeps recursion, and the wasm stack, small.

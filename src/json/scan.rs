@@ -38,6 +38,18 @@ pub fn kind(raw: &str) -> Kind {
     }
 }
 
+/// Whether a raw value is one that stands for nothing: null, `""`, `{}`, `[]`, or no text at all.
+pub fn is_empty(raw: &str) -> bool {
+    match raw.trim_ascii() {
+        "" | "null" | "\"\"" => true,
+        raw => match kind(raw) {
+            Kind::Object => members(raw).next().is_none(),
+            Kind::Array => elements(raw).next().is_none(),
+            _ => false,
+        },
+    }
+}
+
 /// The text of a raw string value; `None` when the value is not a string.
 pub fn string(raw: &str) -> Option<Cow<'_, str>> {
     let mut cursor = Cursor::new(raw);
@@ -54,27 +66,22 @@ pub fn boolean(raw: &str) -> Option<bool> {
     }
 }
 
-/// The value of a raw whole number written in digits (what `JSON.stringify` makes of an integer
-/// below 1e21); `None` when the value is anything else or does not fit.
+/// The value of a raw whole number of up to 15 digits, which all numbers of JavaScript are exact for;
+/// `None` when the value is anything else.
 pub fn integer(raw: &str) -> Option<i64> {
     let raw = raw.trim_ascii();
-    let (digits, sign) = match raw.strip_prefix('-') {
-        Some(digits) => (digits, -1),
-        None => (raw, 1),
-    };
-    if digits.is_empty() {
+    let digits = raw.strip_prefix('-').unwrap_or(raw);
+    if digits.is_empty() || digits.len() > 15 {
         return None;
     }
-    let mut number = 0i64;
+    let mut number = 0;
     for byte in digits.bytes() {
         if !byte.is_ascii_digit() {
             return None;
         }
-        number = number
-            .checked_mul(10)?
-            .checked_add(sign * i64::from(byte - b'0'))?;
+        number = number * 10 + i64::from(byte - b'0');
     }
-    Some(number)
+    Some(if digits.len() < raw.len() { -number } else { number })
 }
 
 /// Whether `text` is exactly one JSON value as RFC 8259 has it, nested 64 levels at most.
@@ -100,18 +107,12 @@ pub fn find<'a>(object: &'a str, key: &str) -> Option<&'a str> {
 /// The members of an object: raw key without its quotes, raw value. A text that is not an object
 /// ends in one `Err`.
 pub fn members(object: &str) -> Members<'_> {
-    Members(Entries {
-        cursor: Cursor::new(object),
-        state: State::Start,
-    })
+    Members(Entries { cursor: Cursor::new(object), state: State::Start })
 }
 
 /// The elements of an array, raw. A text that is not an array ends in one `Err`.
 pub fn elements(array: &str) -> Elements<'_> {
-    Elements(Entries {
-        cursor: Cursor::new(array),
-        state: State::Start,
-    })
+    Elements(Entries { cursor: Cursor::new(array), state: State::Start })
 }
 
 /// See [`members`].
@@ -156,11 +157,8 @@ impl<'a> Entries<'a> {
         // Whatever goes wrong below ends the iteration.
         let state = std::mem::replace(&mut self.state, State::Done);
         let cursor = &mut self.cursor;
-        let (open, close, refusal) = if keyed {
-            (b'{', b'}', Reason::NotAnObject)
-        } else {
-            (b'[', b']', Reason::NotAnArray)
-        };
+        let (open, close, refusal) =
+            if keyed { (b'{', b'}', Reason::NotAnObject) } else { (b'[', b']', Reason::NotAnArray) };
         let more = match state {
             State::Done => return Ok(None),
             State::Start => {
@@ -198,7 +196,7 @@ pub fn unescape(raw: &str) -> Cow<'_, str> {
     }
     let mut text = String::with_capacity(raw.len());
     let mut chars = raw.chars();
-    let mut half = None;
+    let mut half: Option<u32> = None;
     while let Some(char) = chars.next() {
         let mut code = u32::from(char);
         if char == '\\' {
@@ -208,9 +206,8 @@ pub fn unescape(raw: &str) -> Cow<'_, str> {
                 'n' => 10,
                 'f' => 12,
                 'r' => 13,
-                'u' => (0..4).fold(0, |code, _| {
-                    code * 16 + chars.next().and_then(|c| c.to_digit(16)).unwrap_or(0)
-                }),
+                'u' => (0..4)
+                    .fold(0, |code, _| code * 16 + chars.next().and_then(|c| c.to_digit(16)).unwrap_or(0)),
                 itself => u32::from(itself),
             };
         }

@@ -4,10 +4,7 @@
 pub fn push_string(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest
-        .bytes()
-        .position(|byte| byte < b' ' || byte == b'"' || byte == b'\\')
-    {
+    while let Some(at) = rest.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
         let Some((plain, after)) = rest.split_at_checked(at) else {
             break;
         };
@@ -62,9 +59,5 @@ pub(crate) fn push_padded(out: &mut String, number: u64, width: usize) {
 /// The low four bits of `byte` as a lower-case hexadecimal digit.
 pub(crate) fn hex_digit(byte: u8) -> char {
     let nibble = byte & 15;
-    char::from(if nibble < 10 {
-        b'0' + nibble
-    } else {
-        b'a' + nibble - 10
-    })
+    char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 })
 }

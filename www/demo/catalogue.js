@@ -69,7 +69,11 @@ export const products = [
     line: "Knitted tight enough to turn the weather away at the door.",
     story:
       "A fisherman's jumper, the same front and back so that it can be pulled on in the dark. Five-ply worsted, knitted in the round, with the pattern of this stretch of coast: two ropes and a ladder.",
-    facts: ["Five-ply worsted wool", "Sizes by appointment; this one fits most", "Repairs are free, for ever"],
+    facts: [
+      "Five-ply worsted wool",
+      "Sizes by appointment; this one fits most",
+      "Repairs are free, for ever",
+    ],
   },
   {
     sku: "BELL-06",

@@ -13,6 +13,10 @@ export function el(tag, props = {}, ...children) {
     if (name === "class" || name.includes("-")) node.setAttribute(name, String(value));
     else node[name] = value;
   }
-  node.append(...children.filter((child) => child || child === 0).map((child) => (child instanceof Node ? child : String(child))));
+  node.append(
+    ...children
+      .filter((child) => child || child === 0)
+      .map((child) => (child instanceof Node ? child : String(child))),
+  );
   return node;
 }

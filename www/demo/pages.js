@@ -9,8 +9,7 @@ import { el } from "./dom.js";
 
 const find = (selector) => document.querySelector(selector);
 
-const picture = (product) =>
-  el("img", { src: product.image, alt: product.alt, width: 320, height: 320, loading: "lazy" });
+const picture = (product) => el("img", { src: product.image, alt: product.alt, width: 320, height: 320 });
 
 const shelfItem = (product) =>
   el(

@@ -104,7 +104,8 @@ function drawCounts(status) {
     if (count > 0) parts.push(`dropped (${reason}) ${count}`);
   }
   if (status.outbox?.events > 0) parts.push(`on disk ${status.outbox.events}`);
-  counts.textContent = parts.length > 0 ? `This page: ${parts.join(" · ")}` : "Nothing sent yet on this page.";
+  counts.textContent =
+    parts.length > 0 ? `This page: ${parts.join(" · ")}` : "Nothing sent yet on this page.";
 }
 
 /** The library, or, where it is blocked or missing, a promise that says so. */

@@ -14,9 +14,7 @@ import { report } from "./sent-bar.js";
 /** Once somebody has checked out, their later events carry who they are. Before that: nobody. */
 function identity() {
   const email = cart.shopper();
-  return email
-    ? { Email: [{ id: email, primary: true, authenticatedState: "authenticated" }] }
-    : undefined;
+  return email ? { Email: [{ id: email, primary: true, authenticatedState: "authenticated" }] } : undefined;
 }
 
 /**

@@ -44,10 +44,7 @@ pub fn disagreements(
     if let Some(Value::Object(properties)) = ours.get_mut("properties") {
         properties.remove(tenant);
     }
-    let mut comparison = Comparison {
-        same_pattern,
-        found: &mut found,
-    };
+    let mut comparison = Comparison { same_pattern, found: &mut found };
     comparison.schema("", object(&ours), official);
     found
 }
@@ -78,12 +75,7 @@ impl Comparison<'_> {
         }
         let (required, official_required) = (names(ours), names(official));
         if required != official_required {
-            self.report(
-                path,
-                "required",
-                ours.get("required"),
-                official.get("required"),
-            );
+            self.report(path, "required", ours.get("required"), official.get("required"));
         }
         // A default is a wish, so ours need not carry it, but may not wish for something else.
         if let Some(default) = ours.get("default")
@@ -92,9 +84,7 @@ impl Comparison<'_> {
             self.report(path, "default", Some(default), official.get("default"));
         }
         // The values of an open list. Beside an enum it holds nothing but labels.
-        if !official.contains_key("enum")
-            && keys(ours.get("meta:enum")) != keys(official.get("meta:enum"))
-        {
+        if !official.contains_key("enum") && keys(ours.get("meta:enum")) != keys(official.get("meta:enum")) {
             let (ours, official) = (ours.get("meta:enum"), official.get("meta:enum"));
             self.report(path, "meta:enum", ours, official);
         }
@@ -103,13 +93,7 @@ impl Comparison<'_> {
         self.map_values(path, ours, official);
     }
 
-    fn constraint(
-        &mut self,
-        path: &str,
-        keyword: &str,
-        ours: Option<&Value>,
-        official: Option<&Value>,
-    ) {
+    fn constraint(&mut self, path: &str, keyword: &str, ours: Option<&Value>, official: Option<&Value>) {
         let agree = match (keyword, ours, official) {
             ("enum", Some(ours), Some(official)) => values(ours) == values(official),
             ("pattern", Some(Value::String(ours)), Some(Value::String(official))) => {
@@ -124,10 +108,8 @@ impl Comparison<'_> {
 
     fn properties(&mut self, path: &str, ours: &Map<String, Value>, official: &Map<String, Value>) {
         let none = Map::new();
-        let (ours, official) = (
-            ours.get("properties").map_or(&none, object),
-            official.get("properties").map_or(&none, object),
-        );
+        let (ours, official) =
+            (ours.get("properties").map_or(&none, object), official.get("properties").map_or(&none, object));
         for (name, property) in ours {
             let path = below(path, name);
             match official.get(name) {
@@ -137,12 +119,7 @@ impl Comparison<'_> {
         }
         for (name, property) in official {
             if !ours.contains_key(name) {
-                self.report(
-                    &below(path, name),
-                    NOT_CARRIED,
-                    None,
-                    Some(&property["type"]),
-                );
+                self.report(&below(path, name), NOT_CARRIED, None, Some(&property["type"]));
             }
         }
     }
@@ -175,25 +152,15 @@ impl Comparison<'_> {
 
 fn is_compared(keyword: &str) -> bool {
     CONSTRAINTS.contains(&keyword)
-        || matches!(
-            keyword,
-            "required" | "default" | "properties" | "items" | "additionalProperties"
-        )
+        || matches!(keyword, "required" | "default" | "properties" | "items" | "additionalProperties")
 }
 
 fn is_annotation(keyword: &str) -> bool {
-    matches!(
-        keyword,
-        "$id" | "$schema" | "version" | "title" | "description"
-    ) || keyword.starts_with("meta:")
+    matches!(keyword, "$id" | "$schema" | "version" | "title" | "description") || keyword.starts_with("meta:")
 }
 
 fn below(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_string()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_string() } else { format!("{path}.{name}") }
 }
 
 fn object(schema: &Value) -> &Map<String, Value> {

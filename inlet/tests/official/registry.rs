@@ -29,17 +29,12 @@ pub const CONSTRAINTS: &[&str] = &[
     "minItems",
     "maxItems",
     "uniqueItems",
+    "minProperties",
 ];
 
 /// Says nothing about what is valid.
-const ANNOTATIONS: &[&str] = &[
-    "$id",
-    "$schema",
-    "title",
-    "description",
-    "examples",
-    "definitions",
-];
+const ANNOTATIONS: &[&str] =
+    &["$id", "$schema", "title", "description", "examples", "definitions", "auditable"];
 
 /// Every official schema by its `$id`.
 pub struct Registry {
@@ -68,11 +63,7 @@ impl Registry {
         }
         let mut schemas = BTreeMap::new();
         read_folder(&folder, &mut schemas);
-        assert!(
-            !schemas.is_empty(),
-            "{} holds no *.schema.json with an $id",
-            folder.display()
-        );
+        assert!(!schemas.is_empty(), "{} holds no *.schema.json with an $id", folder.display());
         Some(Self { schemas })
     }
 
@@ -95,24 +86,17 @@ impl Registry {
         }
         whole.insert("type".into(), json!("object"));
         close(&mut whole);
-        whole.insert(
-            "$schema".into(),
-            json!("http://json-schema.org/draft-07/schema#"),
-        );
+        whole.insert("$schema".into(), json!("http://json-schema.org/draft-07/schema#"));
         Value::Object(whole)
     }
 
     fn schema(&self, id: &str) -> &Value {
-        self.schemas
-            .get(id)
-            .unwrap_or_else(|| panic!("no official schema has the $id {id}"))
+        self.schemas.get(id).unwrap_or_else(|| panic!("no official schema has the $id {id}"))
     }
 
     /// `home` is the `$id` that `#/definitions/…` refers to; `trail` the references being followed.
     fn flatten(&self, schema: &Value, home: &str, trail: &[String]) -> Map<String, Value> {
-        let schema = schema
-            .as_object()
-            .unwrap_or_else(|| panic!("a schema in {home} is no object"));
+        let schema = schema.as_object().unwrap_or_else(|| panic!("a schema in {home} is no object"));
         let mut flat = Map::new();
         for (keyword, value) in schema {
             match keyword.as_str() {
@@ -146,10 +130,10 @@ impl Registry {
                     let values = self.flatten(value, home, trail);
                     flat.insert(keyword.clone(), Value::Object(values));
                 }
+                // The consents file has this property beside `properties` by mistake; it stands in the right place too.
+                "xdm:metadata" => {}
                 // Names with `://`, which on the wire are nested under `_vendor` and so never match.
                 "patternProperties" => {}
-                // `_channels` says it of a map from channel to state; the property is deprecated.
-                "minProperties" => {}
                 "default" | "meta:status" | "meta:enum" => {
                     flat.insert(keyword.clone(), value.clone());
                 }
@@ -163,12 +147,7 @@ impl Registry {
         flat
     }
 
-    fn follow(
-        &self,
-        reference: &Value,
-        home: &str,
-        trail: &[String],
-    ) -> Option<Map<String, Value>> {
+    fn follow(&self, reference: &Value, home: &str, trail: &[String]) -> Option<Map<String, Value>> {
         let reference = reference.as_str().expect("a $ref is a string");
         if reference == CONTEXT {
             return None;
@@ -190,21 +169,14 @@ impl Registry {
 }
 
 fn read_folder(folder: &Path, schemas: &mut BTreeMap<String, Value>) {
-    let entries = fs::read_dir(folder)
-        .unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()));
+    let entries =
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()));
     for entry in entries {
         let path = entry.expect("a folder entry").path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
             // In a full checkout these hold translations, old versions and the site.
-            if !matches!(
-                name.as_str(),
-                ".git" | "docs" | "__localization__" | "archived" | "node_modules"
-            ) {
+            if !matches!(name.as_str(), ".git" | "docs" | "__localization__" | "archived" | "node_modules") {
                 read_folder(&path, schemas);
             }
         } else if name.ends_with(".schema.json") {
@@ -239,11 +211,7 @@ fn wire_name(name: &str) -> Vec<String> {
 /// An object schema with `value` at `path`.
 fn nest(path: &[String], value: Value) -> Map<String, Value> {
     let (name, rest) = path.split_first().expect("a name has a segment");
-    let value = if rest.is_empty() {
-        value
-    } else {
-        Value::Object(nest(rest, value))
-    };
+    let value = if rest.is_empty() { value } else { Value::Object(nest(rest, value)) };
     object_with("properties", json!({ name: value }))
 }
 
@@ -251,18 +219,11 @@ fn nest(path: &[String], value: Value) -> Map<String, Value> {
 fn require(path: &[String]) -> Map<String, Value> {
     let (name, holder) = path.split_last().expect("a name has a segment");
     let required = object_with("required", json!([name]));
-    if holder.is_empty() {
-        required
-    } else {
-        nest(holder, Value::Object(required))
-    }
+    if holder.is_empty() { required } else { nest(holder, Value::Object(required)) }
 }
 
 fn object_with(keyword: &str, value: Value) -> Map<String, Value> {
-    Map::from_iter([
-        ("type".to_string(), json!("object")),
-        (keyword.to_string(), value),
-    ])
+    Map::from_iter([("type".to_string(), json!("object")), (keyword.to_string(), value)])
 }
 
 /// Adds what `part` says to `whole`. Parts that contradict each other stop the test: no order would be right.
@@ -312,9 +273,7 @@ fn close(schema: &mut Map<String, Value>) {
                 close(property);
             }
         }
-        schema
-            .entry("additionalProperties")
-            .or_insert(Value::Bool(false));
+        schema.entry("additionalProperties").or_insert(Value::Bool(false));
     }
     for keyword in ["items", "additionalProperties"] {
         if let Some(Value::Object(inner)) = schema.get_mut(keyword) {

@@ -1,0 +1,68 @@
+// `npm test`: sets up, checks the style of everything, and runs every test there is.
+
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "./build.mjs";
+import { buildInlet, nativeEnv } from "./inlet.mjs";
+import { checkLicences } from "./licences.mjs";
+import { chromedriver, setup, wasmEnv } from "./setup.mjs";
+import { root, run, step, total } from "./steps.mjs";
+
+const TARGET = "wasm32-unknown-unknown";
+const npx = (name, ...args) => run(join(root, "node_modules/.bin", name), args);
+const shown = { show: true };
+
+await setup({ wasm: true, browser: true, wasmPack: true });
+
+await step("check formatting and lints of Rust", {
+  run: async () => {
+    await run("cargo", ["fmt", "--all", "--check"]);
+    await run("cargo", ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], {
+      env: nativeEnv,
+    });
+    await run("cargo", ["clippy", "--all-targets", "--target", TARGET, "--", "-D", "warnings"], {
+      env: { ...wasmEnv, ...nativeEnv },
+    });
+  },
+  remedy: "run 'cargo fmt --all', then mend what clippy names",
+});
+await step("check formatting and lints of JavaScript, and types", {
+  run: async () => {
+    await npx("biome", "check", "--error-on-warnings", ".");
+    await npx("tsc", "--project", "tests/types");
+  },
+  remedy: "run 'npx biome check --write .', then mend what is left",
+});
+await step("check the licences of all dependencies", { run: checkLicences });
+
+await build();
+await step("build the inlet", { run: buildInlet });
+
+await step("test the core and the inlet, natively", {
+  run: () => run("cargo", ["test", "--workspace"], { env: nativeEnv, ...shown }),
+});
+await step("test the core in the browser", {
+  run: () =>
+    run(
+      "wasm-pack",
+      ["test", "--headless", "--chrome", "--chromedriver", chromedriver(), "--mode", "no-install"],
+      { env: { ...wasmEnv, ...nativeEnv, WASM_BINDGEN_TEST_TIMEOUT: "120" }, ...shown },
+    ),
+});
+await step("test everything together in Chromium", {
+  run: () => {
+    const suites = readdirSync(join(root, "tests/e2e")).filter((name) => name.endsWith(".test.mjs"));
+    // One after another: the machine may have two cores only.
+    return run(
+      process.execPath,
+      [
+        "--test",
+        "--test-concurrency=1",
+        "--test-reporter=spec",
+        ...suites.map((name) => join("tests/e2e", name)),
+      ],
+      shown,
+    );
+  },
+});
+total("All tests passed");

@@ -1,0 +1,13 @@
+//! XDM: paths, mappings, identities, entities, envelopes and answers.
+
+mod entity;
+mod envelope;
+mod identity_map;
+mod legacy;
+mod mapping;
+#[path = "../json/oracle.rs"]
+mod oracle;
+mod path;
+mod response;
+#[path = "../json/values.rs"]
+mod values;
