@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setup, stdSource, wasmEnv } from "./setup.mjs";
-import { root, run, step, total } from "./steps.mjs";
+import { root, run, StepError, step, total } from "./steps.mjs";
 
 const TARGET = "wasm32-unknown-unknown";
 const cargoOut = join(root, "target", TARGET, "page/xdm_beacon.wasm");
@@ -35,6 +35,22 @@ async function cargo() {
     env.RUSTFLAGS = "-Clink-arg=-zstack-size=65536";
   }
   await run("cargo", args, { env });
+}
+
+/** Runs webpack with webpack.config.js. */
+async function bundle() {
+  const [{ default: webpack }, { default: config }] = await Promise.all([
+    import("webpack"),
+    import("../webpack.config.js"),
+  ]);
+  const compiler = webpack(await config());
+  await new Promise((resolve, reject) => {
+    compiler.run((error, stats) => {
+      if (error) reject(error);
+      else if (stats.hasErrors()) reject(new StepError(stats.toString("errors-only")));
+      else compiler.close(resolve);
+    });
+  });
 }
 
 export async function build() {
@@ -70,7 +86,7 @@ export async function build() {
       ]);
     },
   });
-  await step("bundle the library, the shop and the inspector", { run: () => run(bin("webpack"), []) });
+  await step("bundle the library, the shop and the inspector", { run: bundle });
 }
 
 if (import.meta.url === `file://${process.argv[1]}`) {

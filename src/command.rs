@@ -201,29 +201,28 @@ impl Beacon {
         if !COMMANDS.contains(&call.command) {
             return Err(Fault::at(Reason::UnknownCommand, call.command));
         }
-        if call.command == "configure" {
-            return self.configure(&call, page, out);
+        let configures = call.command == "configure";
+        if configures == self.configured.is_some() {
+            let reason = if configures { Reason::ConfiguredTwice } else { Reason::NotConfigured };
+            return Err(Fault::at(reason, call.command));
         }
-        if self.configured.is_none() {
-            return Err(Fault::at(Reason::NotConfigured, call.command));
-        }
-        match call.command {
+        let done = match call.command {
+            "configure" => self.configure(&call, page, out),
             "sendEvent" | "sendProfile" => self.send(&call, page, out),
             "flush" => self.flush(&call, out),
             "setDebug" => self.set_debug(&call, out),
             _ => {
-                no_options(call.options)?;
                 let outcome = if call.command == "getStatus" { self.status() } else { self.library() };
-                out.push(Output::Resolve(call.ticket, outcome));
-                Ok(())
+                no_options(call.options).map(|()| out.push(Output::Resolve(call.ticket, outcome)))
             }
-        }
+        };
+        done.map_err(|fault| {
+            let whole = fault.path.is_empty();
+            if whole { fault.in_key("options") } else { fault }
+        })
     }
 
     fn configure(&mut self, call: &Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> Result<(), Fault> {
-        if self.configured.is_some() {
-            return Err(Fault::at(Reason::ConfiguredTwice, call.command));
-        }
         let settings = Settings::parse(call.options)?;
         let mut delivery = Direct::new(settings.transport, page.has_keepalive());
         delivery.leaving(self.leaving);
@@ -272,6 +271,7 @@ impl Beacon {
             .ok_or_else(|| Fault::at(Reason::NoProfileDataset, "schema"))?;
         let target = Target { dataset_id, schema_id, content_type };
 
+        let mut corrected = false;
         let (mut entity, profile_limit) = if is_event {
             let moment = call.moment.clone().unwrap_or_else(|| moment(settings.context, page));
             let around = context(settings.context, &moment, page);
@@ -281,7 +281,7 @@ impl Beacon {
                 let endpoint_now = page.now().saturating_add(skew);
                 if event.timestamp_ms > endpoint_now.saturating_add(CLOCK_TOLERANCE_MS) {
                     event.set_timestamp(endpoint_now);
-                    self.timestamps_corrected += 1;
+                    corrected = true;
                 }
             }
             (event, limits::MAX_EVENT_PROFILE_BYTES)
@@ -293,6 +293,7 @@ impl Beacon {
         if json.len() > limits::MAX_REQUEST_BYTES {
             return Err(Fault::at(Reason::TooLarge, call.command));
         }
+        self.timestamps_corrected += u32::from(corrected);
         if self.debug && entity.json.len() > profile_limit {
             out.push(Output::Log(oversize_warning(&self.name, entity.json.len(), profile_limit)));
         }

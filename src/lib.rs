@@ -28,4 +28,4 @@ pub mod time;
 pub mod xdm;
 
 #[cfg(target_arch = "wasm32")]
-mod browser;
+pub mod browser;

@@ -186,6 +186,7 @@ pub fn each<'a>(
     }
     for member in json::members(text) {
         let (key, raw) = member?;
+        let key = &json::unescape(key);
         read(key, raw).map_err(|fault| fault.in_key(key))?;
     }
     Ok(())
@@ -301,24 +302,37 @@ fn url(raw: &str) -> Result<String, Fault> {
         return Err(Fault::new(Reason::NotAUrl));
     };
     let odd = |byte: u8| byte <= b' ' || matches!(byte, b'#' | b'\\' | b'"' | b'<' | b'>' | 0x7f..);
-    if authority.is_empty() || path.is_empty() || url.bytes().any(odd) || authority.contains(['@', '?']) {
+    if path.is_empty() || url.bytes().any(odd) || authority.contains(['@', '?']) {
         return Err(Fault::new(Reason::NotAUrl));
     }
-    if !secure && !is_loopback(authority) {
+    let host = host(authority).ok_or(Reason::NotAUrl)?;
+    if !secure && !is_loopback(host) {
         return Err(Fault::new(Reason::NotHttps));
     }
     Ok(url)
 }
 
-fn is_loopback(authority: &str) -> bool {
-    if let Some(rest) = authority.strip_prefix("[::1]") {
-        return rest.is_empty() || rest.starts_with(':');
-    }
-    let host = authority.split(':').next().unwrap_or("");
+/// The host out of `host` or `host:port`; an IPv6 address comes without its brackets.
+fn host(authority: &str) -> Option<&str> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(v6) => v6.split_once(']')?,
+        None => authority.split_at_checked(authority.find(':').unwrap_or(authority.len()))?,
+    };
+    let port_is_right = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|port| is_number(port) && port.parse::<u16>().is_ok());
+    (!host.is_empty() && port_is_right).then_some(host)
+}
+
+/// Digits alone: `parse` would take a sign as well.
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_loopback(host: &str) -> bool {
     let is_127 = host.starts_with("127.")
         && host.split('.').count() == 4
-        && host.split('.').all(|part| part.parse::<u8>().is_ok());
-    host == "localhost" || host.ends_with(".localhost") || is_127
+        && host.split('.').all(|part| is_number(part) && part.parse::<u8>().is_ok());
+    host == "localhost" || host.ends_with(".localhost") || host == "::1" || is_127
 }
 
 /// As Adobe's own clients do it: `/collection/` becomes `/collection/batch/`. A URL that has no such

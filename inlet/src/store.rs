@@ -86,6 +86,12 @@ pub struct Dataset {
     pub identity: bool,
 }
 
+impl From<&Dataset> for DatasetView {
+    fn from(dataset: &Dataset) -> Self {
+        Self { schema_id: dataset.schema_id.clone(), profile: dataset.profile, identity: dataset.identity }
+    }
+}
+
 /// A judged message on its way to the disk.
 #[derive(Debug)]
 pub struct NewMessage {
@@ -311,13 +317,13 @@ impl Store {
     /// many. A new one is written with its first message.
     pub fn dataset_or_new(&self, id: &str, schema_ref: &SchemaRef) -> Option<DatasetView> {
         let mut datasets = held(&self.common.datasets);
-        if let Some(dataset) = datasets.get(id) {
-            return Some(DatasetView { schema_id: dataset.schema_id.clone(), profile: dataset.profile });
+        if let Some(known) = datasets.get(id) {
+            return Some(known.into());
         }
         if datasets.len() >= MAX_DATASETS {
             return None;
         }
-        let dataset = Dataset {
+        let new = Dataset {
             id: id.to_owned(),
             name: id.to_owned(),
             schema_id: schema_ref.id.clone(),
@@ -325,8 +331,9 @@ impl Store {
             profile: false,
             identity: false,
         };
-        datasets.insert(id.to_owned(), dataset);
-        Some(DatasetView { schema_id: schema_ref.id.clone(), profile: false })
+        let view = DatasetView::from(&new);
+        datasets.insert(id.to_owned(), new);
+        Some(view)
     }
 
     /// Runs a question on a reading connection, off the async threads.
@@ -503,6 +510,8 @@ fn write_all(connection: &Connection, mut queue: mpsc::Receiver<Job>, common: &C
             next = queue.blocking_recv();
         }
     }
+    // An orderly end; after a kill the next start makes do with an estimate.
+    let _ = transact(connection, || save_commit_time(connection, common));
 }
 
 fn size(messages: &[NewMessage]) -> usize {
@@ -527,13 +536,19 @@ fn transact<T>(connection: &Connection, work: impl FnOnce() -> rusqlite::Result<
     })
 }
 
-/// Writes a group and returns its last `seq`.
-fn append(connection: &Connection, common: &Common, group: Vec<Vec<NewMessage>>) -> rusqlite::Result<i64> {
+/// Writes the time of the newest commit, which could not be in that commit itself.
+fn save_commit_time(connection: &Connection, common: &Common) -> rusqlite::Result<()> {
     if let Some((last_seq, at)) = *held(&common.last_commit) {
         connection
             .prepare_cached("INSERT OR IGNORE INTO commits VALUES (?1, ?2)")?
             .execute([last_seq, at])?;
     }
+    Ok(())
+}
+
+/// Writes a group and returns its last `seq`.
+fn append(connection: &Connection, common: &Common, group: Vec<Vec<NewMessage>>) -> rusqlite::Result<i64> {
+    save_commit_time(connection, common)?;
     let mut seq: i64 =
         connection.prepare_cached("SELECT next_seq FROM counts")?.query_row([], |row| row.get(0))?;
     let (mut good, mut bad, mut duplicates) = (0, 0, 0);

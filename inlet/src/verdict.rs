@@ -39,6 +39,7 @@
 //! | the body does not arrive within 30 s | 408 | ours |
 //! | the message cannot be stored | 503, `Retry-After` | documented (status) |
 //! | Profile-enabled: several primary identities; a record without identity | bad | ours |
+//! | Profile-enabled, not Identity-enabled | the primary (else the first) identity counts, none are linked | ours |
 //!
 //! What is refused before there is a message (404, 405, 408, 413, 415, 429, 503) is not kept; every
 //! other refusal is kept among the bad.
@@ -241,6 +242,7 @@ fn cause(violation: &Violation) -> Value {
 pub struct DatasetView {
     pub schema_id: String,
     pub profile: bool,
+    pub identity: bool,
 }
 
 /// What a verdict looks things up in.
@@ -388,7 +390,12 @@ fn examine(
         judged.violations.extend(profile::violations(schema.class, entity));
         if judged.is_good() {
             match profile::outcome(schema.class, entity) {
-                Outcome::Taken(contribution) => judged.profile = Some(contribution),
+                Outcome::Taken(mut contribution) => {
+                    if !dataset.identity {
+                        contribution.identities.truncate(1);
+                    }
+                    judged.profile = Some(contribution);
+                }
                 Outcome::DroppedForSize => judged.dropped_for_size = true,
                 Outcome::Nobody => {}
             }
@@ -462,8 +469,8 @@ mod tests {
     const FORM: &str = "application/vnd.adobe.xed-full+json;version=1";
     const INLET: Inlet<'_> = Inlet { id: "in", org: "O@AdobeOrg" };
 
-    /// The shipped schemas; datasets `events` and `records` are enabled for Profile, `full` stands
-    /// for one too many, every other is new.
+    /// The shipped schemas; datasets `events` and `records` are enabled for Profile and Identity,
+    /// `unlinked` for Profile alone, `full` stands for one too many, every other is new.
     struct Shipped(Schemas);
 
     impl World for Shipped {
@@ -472,14 +479,14 @@ mod tests {
         }
 
         fn dataset(&self, id: &str, schema_ref: &SchemaRef) -> Option<DatasetView> {
-            let (schema_id, profile) = match id {
-                "events" => (EVENTS, true),
-                "records" => (RECORDS, true),
+            let (schema_id, profile, identity) = match id {
+                "events" => (EVENTS, true, true),
+                "records" => (RECORDS, true, true),
+                "unlinked" => (EVENTS, true, false),
                 "full" => return None,
-                _ => (schema_ref.id.as_str(), false),
+                _ => (schema_ref.id.as_str(), false, false),
             };
-            let schema_id = schema_id.to_owned();
-            Some(DatasetView { schema_id, profile })
+            Some(DatasetView { schema_id: schema_id.to_owned(), profile, identity })
         }
     }
 
@@ -645,6 +652,20 @@ mod tests {
                 judged.violations.iter().map(|v| (v.pointer.as_str(), v.keyword.as_str())).collect();
             assert_eq!(found, [(pointer, keyword)], "{message}");
         }
+    }
+
+    #[test]
+    fn identities_are_linked_where_the_dataset_is_enabled_for_it() {
+        let mut entity = event();
+        entity["identityMap"] = json!({"A": [{"id": "1"}], "B": [{"id": "2", "primary": true}]});
+        let namespaces = |dataset: &str| -> Vec<String> {
+            let contribution = judged(&message(dataset, EVENTS, entity.clone())).profile;
+            contribution
+                .map_or(vec![], |taken| taken.identities.into_iter().map(|one| one.namespace).collect())
+        };
+        assert_eq!(namespaces("events"), ["B", "A"]);
+        assert_eq!(namespaces("unlinked"), ["B"]);
+        assert_eq!(namespaces("new"), [""; 0]);
     }
 
     #[test]

@@ -199,7 +199,9 @@ fn bad_requests_and_their_answers() {
     let messages = "The 'messages' field is mandatory in a batch and must be an array";
     let json = "application/json";
     let media = "Content-Type must be application/json, without Content-Encoding";
-    let cases: Vec<(&str, &str, &str, Vec<u8>, u16, &str)> = vec![
+    // Method, path, content type, body; status and the beginning of the report.
+    type Case<'a> = (&'a str, &'a str, &'a str, Vec<u8>, u16, &'a str);
+    let cases: Vec<Case<'_>> = vec![
         ("POST", &single, json, b"{}".to_vec(), 400, header),
         ("POST", &single, json, b"[]".to_vec(), 400, header),
         ("POST", &single, json, without("", "header").into(), 400, header),

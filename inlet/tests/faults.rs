@@ -9,7 +9,7 @@ fn single() -> String {
     format!("/collection/{INLET}")
 }
 
-fn from_origin<'a>(method: &'a str, path: &'a str) -> Request<'a> {
+fn from_origin<'a>(method: &'a str, path: &str) -> Request<'a> {
     Request::new(method, path).header("origin", "https://shop.example")
 }
 
@@ -98,15 +98,16 @@ fn items_of_a_batch_fail_alone() {
 #[test]
 fn cors_modes_hold_for_every_answer() {
     let server = Server::start(&[]);
+    let path = single();
     let asked = |mode: serde_json::Value| {
         server.faults(&json!({"cors": mode, "ratio": 0}));
-        let post = from_origin("POST", &single()).json(&event("x"));
-        let wrong = from_origin("POST", &single()).json(&json!({}));
+        let post = from_origin("POST", &path).json(&event("x"));
+        let wrong = from_origin("POST", &path).json(&json!({}));
         [
-            server.ask(from_origin("OPTIONS", &single())),
+            server.ask(from_origin("OPTIONS", &path)),
             server.ask(post),
             server.ask(wrong),
-            server.ask(from_origin("GET", &single())),
+            server.ask(from_origin("GET", &path)),
         ]
     };
     for answer in asked(json!("star")) {

@@ -261,24 +261,21 @@ fn next(stream: &mpsc::Receiver<(String, Option<i64>, Value)>) -> (String, Optio
 #[test]
 fn the_stream_tells_counts_then_messages_then_resets() {
     let server = Server::start(&[]);
+    let path = format!("/collection/{INLET}");
     server.send(&event("before"));
     let stream = follow(&server, None);
     let (name, id, counts) = next(&stream);
     assert_eq!((&*name, id, &counts["received"]), ("counts", None, &json!(1)));
     // Line breaks in a message must not break the stream.
     let pretty = serde_json::to_string_pretty(&event("after")).unwrap().replace('\n', "\r\n");
-    let request = Request::new("POST", &format!("/collection/{INLET}"))
-        .header("content-type", "application/json")
-        .body(pretty.into());
+    let request = Request::new("POST", &path).header("content-type", "application/json").body(pretty.into());
     assert_eq!(server.ask(request).status, 200);
     let (name, id, row) = next(&stream);
     assert_eq!((&*name, id, &row["id"]), ("message", Some(2), &json!("after")));
     assert_eq!(row, server.rows("/inspect/good")[0]);
     assert_eq!(row["message"], event("after"));
     server.ask(
-        Request::new("POST", &format!("/collection/{INLET}"))
-            .header("content-type", "application/json")
-            .body(b"not\njson".to_vec()),
+        Request::new("POST", &path).header("content-type", "application/json").body(b"not\njson".to_vec()),
     );
     let (_, id, row) = next(&stream);
     assert_eq!((id, &row["verdict"], &row["raw"]), (Some(3), &json!("bad"), &json!("not\njson")));

@@ -2,11 +2,12 @@
 
 mod common;
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::Stdio;
 
 use common::{
-    EVENTS, FORM, ORG, Request, Server, command, event, event_of, message, record, wait_for, write,
+    EVENTS, FORM, ORG, PATIENCE, Request, Server, command, event, event_of, message, record, wait_for, write,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -144,17 +145,10 @@ fn an_export_dropped_beside_the_shipped_schemas_works() {
     write(&given, "notes.txt", "not looked at");
 
     let mut command = command(&data, &["--schemas", given.to_str().unwrap()]);
-    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
-    let mut first = String::new();
-    std::io::BufRead::read_line(&mut stdout, &mut first).unwrap();
-    let address = first.trim().split_once("http://").unwrap().1.to_owned();
-    let send = |schema: &str, entity: Value| {
-        let sent = message("tenant", schema, entity);
-        Request::new("POST", &format!("/collection/{}?syncValidation=true", common::INLET))
-            .json(&sent)
-            .to(&address)
-    };
+    command.stderr(Stdio::piped());
+    let mut server = Server::launch(command);
+    let path = format!("/collection/{}?syncValidation=true", common::INLET);
+    let send = |schema: &str, entity: Value| server.post(&path, &message("tenant", schema, entity));
     let tenant = "https://ns.adobe.com/tenant/schemas/5a3e";
     let good = json!({"_id": "1", "timestamp": "2026-01-01T00:00:00Z", "_tenant": {"score": 3}});
     let answer = send(tenant, good.clone());
@@ -170,10 +164,7 @@ fn an_export_dropped_beside_the_shipped_schemas_works() {
         "Message has unknown xdm format"
     );
 
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let said = server.kill_and_hear();
     let lines: Vec<_> = said.lines().collect();
     assert_eq!(lines.len(), 2, "{said}");
     assert!(lines[0].contains("broken.json is left out: it is not JSON"), "{said}");
@@ -205,4 +196,55 @@ fn the_demo_datasets_are_there_from_the_start() {
         assert_eq!((&dataset["tags"], &dataset["schemaRef"]["contentType"]), (&enabled, &json!(FORM)));
     }
     assert_eq!(datasets[0]["id"], EVENTS);
+}
+
+#[test]
+fn open_streams_and_idle_connections_do_not_keep_it_alive() {
+    let mut server = Server::start(&[]);
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET /inspect/stream HTTP/1.1\r\nhost: {}\r\n\r\n", server.address).unwrap();
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    while !line.starts_with("data: ") {
+        line.clear();
+        assert_ne!(stream.read_line(&mut line).unwrap(), 0);
+    }
+    let _idle = TcpStream::connect(&server.address).unwrap();
+    assert!(server.signal("TERM").success());
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert!(rest.ends_with("0\r\n\r\n"), "the stream is ended, not broken off: {rest:?}");
+}
+
+#[test]
+fn what_cannot_be_stored_is_not_acknowledged() {
+    let folder = TempDir::new().unwrap();
+    // No file may grow beyond 2,000 blocks, which is what a full disk looks like.
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\""]);
+    let plain = command(folder.path(), &[]);
+    limited.arg(plain.get_program()).args(plain.get_args()).stderr(Stdio::piped());
+    let mut server = Server::launch(limited);
+    let mut acknowledged = 0;
+    let refused = (0..10_000)
+        .map(|n| {
+            let mut sent = event(&n.to_string());
+            sent["body"]["xdmEntity"]["web"]["webPageDetails"]["name"] = json!("x".repeat(50_000));
+            server.send(&sent)
+        })
+        .find(|answer| {
+            acknowledged += i32::from(answer.status == 200);
+            answer.status != 200
+        })
+        .expect("the disk is never full");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert_eq!(refused.header("access-control-allow-origin"), Some("*"));
+    assert!(refused.report().starts_with("The message could not be stored"));
+    assert!(acknowledged > 0);
+    assert_eq!(server.counts()["good"], acknowledged);
+    assert!(server.kill_and_hear().contains("xdm-inlet: not stored: "));
+    let server = Server::start_on(folder.path(), &[]);
+    assert_eq!(server.counts()["good"], acknowledged);
+    assert_eq!(server.send(&event("after")).status, 200);
 }

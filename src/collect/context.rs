@@ -8,6 +8,8 @@ use crate::time::{self, Millis};
 const IMPLEMENTATION: &str = "urn:xdm-beacon:web";
 /// No screen or window is larger than this many pixels; a value beyond it is a fault of the platform.
 const MAX_PIXELS: f64 = 100_000.0;
+/// What RFC 3339 can write as an offset, in minutes.
+const MAX_OFFSET: f64 = 1_439.0;
 
 /// Where a command was called: for a replay the base code noted it then.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -99,7 +101,7 @@ pub fn context(chosen: Contexts, moment: &Moment, page: &dyn Page) -> String {
         }
         if chosen.has(Contexts::PLACE) {
             out.object("placeContext", |place| {
-                if let Some(west) = whole(reading.timezone_offset, -1_440.0, 1_440.0) {
+                if let Some(west) = whole(reading.timezone_offset, -MAX_OFFSET, MAX_OFFSET) {
                     place.text("localTime", &time::rfc3339_offset(moment.now, -west));
                     place.number("localTimezoneOffset", west);
                 }
@@ -124,13 +126,41 @@ fn whole(value: f64, low: f64, high: f64) -> Option<i32> {
     (value >= low && value <= high && f64::from(integer) == value).then_some(integer)
 }
 
-/// As XDM's pattern for language tags wants it: two to eight letters, then parts of letters and digits.
+/// A tag that XDM's pattern takes (BCP 47): language, then script, region, variants and extensions in
+/// this order. Extended languages and the tags registered before there were rules are refused.
 fn is_language_tag(tag: &str) -> bool {
-    tag.split('-').enumerate().all(|(index, part)| {
-        (1..=8).contains(&part.len())
-            && part.bytes().all(|byte| byte.is_ascii_alphabetic() || (index > 0 && byte.is_ascii_digit()))
-            && (index > 0 || part.len() >= 2)
-    })
+    const LANGUAGE: u8 = 0;
+    const SCRIPT: u8 = 1;
+    const REGION: u8 = 2;
+    const VARIANT: u8 = 3;
+    const EXTENSION: u8 = 4;
+    const IN_EXTENSION: u8 = 5;
+
+    let mut last = None;
+    let fits = tag.split('-').all(|part| {
+        let alphanumeric = part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let letters = part.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let kind = match (part.len(), last) {
+            (2..=8, None) if letters => LANGUAGE,
+            (_, None) => return false,
+            (1, _) => EXTENSION,
+            (2..=8, Some(EXTENSION | IN_EXTENSION)) => IN_EXTENSION,
+            (4, _) if letters => SCRIPT,
+            (2, _) if letters => REGION,
+            (3, _) if digits == 3 => REGION,
+            (4, _) if digits > 0 => VARIANT,
+            (5..=8, _) => VARIANT,
+            _ => return false,
+        };
+        let in_order = last.is_none_or(|last| {
+            kind > last
+                || matches!((last, kind), (VARIANT, VARIANT) | (IN_EXTENSION, EXTENSION | IN_EXTENSION))
+        });
+        last = Some(kind);
+        alphanumeric && in_order
+    });
+    fits && last != Some(EXTENSION)
 }
 
 /// Writes one JSON object; empty values and empty objects leave no trace.

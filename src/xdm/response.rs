@@ -111,10 +111,7 @@ fn item_answer(item: &str) -> ItemAnswer {
 
 /// The number of a message in its batch, from `{batchId}:3` or, for refused ones, `9341f8eb-…-3`.
 fn item_number(xaction_id: &str, batch_id: &str, refused: bool) -> Option<usize> {
-    let after_batch_id = xaction_id
-        .strip_prefix(batch_id)
-        .filter(|_| !batch_id.is_empty())
-        .and_then(|rest| rest.strip_prefix(':'));
+    let after_batch_id = xaction_id.strip_prefix(batch_id).and_then(|rest| rest.strip_prefix(':'));
     let digits = match after_batch_id {
         Some(digits) => digits,
         None if refused => xaction_id.rsplit_once('-')?.1,

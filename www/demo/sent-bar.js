@@ -48,7 +48,7 @@ function remember() {
   }
 }
 
-/** Where the inspector is: `?inlet=` of the page, else the page's meta tag, else the usual port. */
+/** Where the inspector is: `?inlet=` of the page's address, else its meta tag, else the usual port. */
 function inletAddress() {
   const usual = "http://127.0.0.1:8787/";
   const given =
@@ -136,7 +136,7 @@ export function report(command, options) {
   remember();
   drawEntries();
   call(command, options).then(
-    ({ status, reason }) => settle(entry, status, reason),
+    ({ status, reason, detail }) => settle(entry, status, detail ? `${reason}: ${detail}` : reason),
     (error) => settle(entry, "rejected", error.message),
   );
 }

@@ -18,9 +18,11 @@
  * @property {string} xactionId
  * @property {boolean} duplicate
  * @property {number} bytes
- * @property {any} message
+ * @property {any} [message]
+ * @property {string} [raw]       instead, when what came was not JSON
  * @property {Violation[]} [violations]
  * @property {{storedMs: number | null, profileMs: number | null}} latency
+ * @property {"size"} [profileDropped] why Profile did not take it, though it was good
  *
  * @typedef {{received: number, good: number, bad: number, duplicates: number}} Counts
  *
@@ -52,7 +54,10 @@ async function call(path, options) {
   const body = await response.json().catch(() => null);
   if (response.ok) return body;
   const words = body?.report?.message ?? body?.detail ?? body?.title;
-  throw new ApiError(response.status, words ? `${words} (${response.status})` : `The inlet answered ${response.status}.`);
+  throw new ApiError(
+    response.status,
+    words ? `${words} (${response.status})` : `The inlet answered ${response.status}.`,
+  );
 }
 
 const send = (method, path, body, type = "application/json") =>

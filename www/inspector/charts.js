@@ -1,6 +1,6 @@
 import { svg } from "./dom.js";
 import { counted, duration } from "./format.js";
-import { logBins, percentiles, PROMISE_MS, WINDOW_S } from "./metrics.js";
+import { logBins, PROMISE_MS, percentiles, WINDOW_S } from "./metrics.js";
 
 /**
  * The plots, drawn by hand. Each is a figure of the page with an empty `<svg>` (hidden from assistive

@@ -8,6 +8,9 @@ import { NO_TYPE } from "./store.js";
 
 const ENTITY = "/body/xdmEntity";
 
+/** What surrounds the entity is the same in every message: folded, until asked for. */
+const ENVELOPE = new Set(["/header", "/body/xdmMeta"]);
+
 /** Where in the message a violation is: its pointer starts at the entity, unless it is the envelope's. */
 const placeOf = ({ keyword, pointer }) => (keyword === "envelope" ? pointer : ENTITY + pointer);
 
@@ -24,10 +27,13 @@ function remedy(violation) {
       ? "Add the field to a field group of your own in the schema, or drop it."
       : "No standard field group brings this key: look at its spelling and its place, or drop it.";
   }
-  if (keyword === "required") return `Add ${missingKey(violation) ?? "the key"}; the schema does not take an entity without it.`;
-  if (keyword === "type") return "Send the value as this type: a number without quotes, a list in [ ], and so on.";
+  if (keyword === "required")
+    return `Add ${missingKey(violation) ?? "the key"}; the schema does not take an entity without it.`;
+  if (keyword === "type")
+    return "Send the value as this type: a number without quotes, a list in [ ], and so on.";
   if (keyword === "enum") return "Use one of the values that the schema lists, in its spelling.";
-  if (keyword === "envelope") return "The message did not get as far as its schema: mend what surrounds the entity.";
+  if (keyword === "envelope")
+    return "The message did not get as far as its schema: mend what surrounds the entity.";
   return null;
 }
 
@@ -53,7 +59,11 @@ function violationItem(violation, number, reveal) {
         reveal(violation);
       },
     },
-    el("code", { class: "violation-path" }, path(violation.pointer) || (violation.keyword === "envelope" ? "message" : "xdmEntity")),
+    el(
+      "code",
+      { class: "violation-path" },
+      path(violation.pointer) || (violation.keyword === "envelope" ? "message" : "xdmEntity"),
+    ),
     el("span", { class: "violation-message" }, violation.message),
     advice && el("span", { class: "violation-remedy" }, advice),
   );
@@ -78,12 +88,27 @@ function facts(row, datasetName) {
   return el(
     "dl",
     { class: "facts" },
-    fact("Received", el("time", { dateTime: new Date(row.receivedAt).toISOString(), title: date(row.receivedAt) }, clock(row.receivedAt))),
+    fact(
+      "Received",
+      el(
+        "time",
+        { dateTime: new Date(row.receivedAt).toISOString(), title: date(row.receivedAt) },
+        clock(row.receivedAt),
+      ),
+    ),
     fact("Page → stored", duration(storedMs)),
-    fact("Page → profile", profileMs === null ? "not in a profile" : duration(profileMs)),
+    fact(
+      "Page → profile",
+      profileMs === null
+        ? row.profileDropped
+          ? "too large for Profile"
+          : "not in a profile"
+        : duration(profileMs),
+    ),
     fact("Size", bytes(row.bytes)),
     fact("Dataset", datasetName(row.datasetId)),
-    people.length > 0 && fact("Profile", ...people.flatMap((link, index) => (index > 0 ? [", ", link] : [link]))),
+    people.length > 0 &&
+      fact("Profile", ...people.flatMap((link, index) => (index > 0 ? [", ", link] : [link]))),
     row.id !== null && fact("_id", el("code", {}, row.id)),
     fact("xactionId", el("code", {}, row.xactionId)),
   );
@@ -120,7 +145,7 @@ export function detailPane(pane, { datasetName, onBack }) {
     /** @param {Row} row */
     show(row) {
       const violations = row.violations ?? [];
-      const raw = typeof row.message?.raw === "string" && Object.keys(row.message).length === 1;
+      const { raw } = row;
 
       const at = new Set(violations.map(placeOf));
       const missing = new Map();
@@ -130,7 +155,7 @@ export function detailPane(pane, { datasetName, onBack }) {
         const place = placeOf(violation);
         missing.set(place, [...(missing.get(place) ?? []), key]);
       }
-      const view = raw ? null : jsonView(row.message, { at, missing });
+      const view = raw === undefined ? jsonView(row.message, { at, missing, folded: ENVELOPE }) : null;
       let lit = null;
 
       function reveal(violation) {
@@ -152,10 +177,10 @@ export function detailPane(pane, { datasetName, onBack }) {
             { tabIndex: -1 },
             el("span", { class: `verdict verdict-${row.verdict}` }, row.verdict),
             " ",
-            row.eventType ?? (raw ? "not JSON" : NO_TYPE),
+            row.eventType ?? (view ? NO_TYPE : "not JSON"),
           ),
           row.duplicate && el("span", { class: "chip" }, "duplicate: this _id was there already"),
-          copyButton(() => (raw ? row.message.raw : JSON.stringify(row.message, null, 2))),
+          copyButton(() => raw ?? JSON.stringify(row.message, null, 2)),
         ),
         facts(row, datasetName),
         el(
@@ -166,12 +191,16 @@ export function detailPane(pane, { datasetName, onBack }) {
               "section",
               { class: "violations", "aria-labelledby": "violations-title" },
               el("h4", { id: "violations-title" }, counted(violations.length, "violation")),
-              el("ol", {}, ...violations.map((violation, index) => violationItem(violation, index + 1, reveal))),
+              el(
+                "ol",
+                {},
+                ...violations.map((violation, index) => violationItem(violation, index + 1, reveal)),
+              ),
             ),
           el(
             "section",
             { class: "message", "aria-label": "Message" },
-            view ? view.element : el("pre", { class: "json raw", tabIndex: 0 }, row.message.raw),
+            view ? view.element : el("pre", { class: "json raw" }, raw),
           ),
         ),
       );

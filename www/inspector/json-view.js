@@ -7,7 +7,7 @@ import { count, counted } from "./format.js";
  */
 
 /** Levels that are open to begin with, and how many lines at most. */
-const OPEN_DEPTH = 5;
+const OPEN_DEPTH = 7;
 const OPEN_LINES = 600;
 /** Members that are drawn before a button offers the rest. */
 const CHUNK = 100;
@@ -46,9 +46,10 @@ function scalar(value) {
  * @param {object} [marks]
  * @param {Set<string>} [marks.at]                    pointers of lines to mark
  * @param {Map<string, string[]>} [marks.missing]     pointer of an object → keys it should have
+ * @param {Set<string>} [marks.folded]                pointers of what is folded to begin with
  * @returns {{element: HTMLElement, reveal: (pointer: string) => HTMLElement}}
  */
-export function jsonView(root, { at = new Set(), missing = new Map() } = {}) {
+export function jsonView(root, { at = new Set(), missing = new Map(), folded = new Set() } = {}) {
   /** Lines by pointer, as far as they are drawn. @type {Map<string, HTMLElement>} */
   const lines = new Map();
   /** How to draw the members of a container up to one of them. @type {Map<string, (key?: string) => void>} */
@@ -91,7 +92,13 @@ export function jsonView(root, { at = new Set(), missing = new Map() } = {}) {
       comma,
     );
     const summary = el("summary", { class: "j-line" }, ...keyPart(key), left, fold);
-    const node = el("details", { class: "j-node" }, summary, members, el("div", { class: "j-line" }, right, comma));
+    const node = el(
+      "details",
+      { class: "j-node" },
+      summary,
+      members,
+      el("div", { class: "j-line" }, right, comma),
+    );
     mark(summary, pointer);
 
     let done = 0;
@@ -124,7 +131,12 @@ export function jsonView(root, { at = new Set(), missing = new Map() } = {}) {
         begun = true;
         for (const name of absent) {
           members.append(
-            el("div", { class: "j-line j-missing" }, el("span", { class: "j-key" }, JSON.stringify(name)), ": missing"),
+            el(
+              "div",
+              { class: "j-line j-missing" },
+              el("span", { class: "j-key" }, JSON.stringify(name)),
+              ": missing",
+            ),
           );
         }
         chunk();
@@ -140,7 +152,7 @@ export function jsonView(root, { at = new Set(), missing = new Map() } = {}) {
       node.open = true;
     });
     node.addEventListener("toggle", () => node.open && open());
-    if (depth < OPEN_DEPTH && drawn < OPEN_LINES) {
+    if (depth < OPEN_DEPTH && drawn < OPEN_LINES && !folded.has(pointer)) {
       open();
       node.open = true;
     }

@@ -61,12 +61,7 @@ function copyable(title, text) {
       button.textContent = "Selected";
     }
   });
-  return el(
-    "figure",
-    { class: "snippet" },
-    el("figcaption", {}, title, button),
-    el("pre", { tabIndex: 0 }, code),
-  );
+  return el("figure", { class: "snippet" }, el("figcaption", {}, title, button), el("pre", {}, code));
 }
 
 /** @returns {HTMLElement[]} for the page, and for the shell */

@@ -125,7 +125,8 @@ const texts = new WeakMap();
 function textOf(row) {
   let text = texts.get(row);
   if (text === undefined) {
-    text = `${JSON.stringify(row.message)} ${row.xactionId} ${JSON.stringify(row.violations ?? "")}`.toLowerCase();
+    text =
+      `${row.raw ?? JSON.stringify(row.message)} ${row.xactionId} ${JSON.stringify(row.violations ?? "")}`.toLowerCase();
     texts.set(row, text);
   }
   return text;

@@ -55,7 +55,12 @@ export function datasetsView({ onNames }) {
       el("h3", {}, dataset.name || dataset.id),
       el("p", { class: "soft" }, "Dataset ", el("code", {}, dataset.id)),
       el("p", { class: "soft" }, "Schema ", el("code", {}, dataset.schemaRef.id)),
-      el("dl", { class: "figures" }, figure("good", dataset.good, "is-good"), figure("bad", dataset.bad, "is-bad")),
+      el(
+        "dl",
+        { class: "figures" },
+        figure("good", dataset.good, "is-good"),
+        figure("bad", dataset.bad, "is-bad"),
+      ),
       ...TAGS.map((tag) => flag(dataset, tag)),
       el(
         "p",

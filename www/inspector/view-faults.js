@@ -10,11 +10,23 @@ const LOOK_MS = 3000;
 
 /** @type {{name: string, hint: string, faults: Faults}[]} */
 const PRESETS = [
-  { name: "503 for 7 s", hint: "An outage that ends", faults: { status: 503, retryAfter: 2, exposeRetryAfter: true, forMs: 7000 } },
+  {
+    name: "503 for 7 s",
+    hint: "An outage that ends",
+    faults: { status: 503, retryAfter: 2, exposeRetryAfter: true, forMs: 7000 },
+  },
   { name: "Every other request fails", hint: "500, half of the time", faults: { status: 500, ratio: 0.5 } },
-  { name: "Slow down", hint: "429, come back in 10 s", faults: { status: 429, retryAfter: 10, exposeRetryAfter: true, forMs: 30_000 } },
+  {
+    name: "Slow down",
+    hint: "429, come back in 10 s",
+    faults: { status: 429, retryAfter: 10, exposeRetryAfter: true, forMs: 30_000 },
+  },
   { name: "2 s late", hint: "Every answer", faults: { delayMs: 2000 } },
-  { name: "Answer lost", hint: "Stored, but the client never learns", faults: { drop: "afterCommit", ratio: 0.5 } },
+  {
+    name: "Answer lost",
+    hint: "Stored, but the client never learns",
+    faults: { drop: "afterCommit", ratio: 0.5 },
+  },
   { name: "Line dead", hint: "Connections close, for 20 s", faults: { drop: "before", forMs: 20_000 } },
   { name: "Bad apples", hint: "A third of each batch: 500", faults: { itemStatus: 500, ratio: 0.33 } },
   { name: "No CORS", hint: "Browsers refuse the answer", faults: { cors: "none" } },
@@ -31,15 +43,22 @@ export function inWords(faults) {
   if (faults.delayMs) parts.push(`answers come ${duration(faults.delayMs)} late`);
   if (faults.status) parts.push(`requests are answered with ${faults.status}`);
   if (faults.drop === "before") parts.push("connections close before anything is stored");
-  if (faults.drop === "afterCommit") parts.push("messages are stored, then the connection closes without an answer");
+  if (faults.drop === "afterCommit")
+    parts.push("messages are stored, then the connection closes without an answer");
   if (faults.itemStatus) parts.push(`batch items are refused with ${faults.itemStatus}`);
   if (faults.cors) {
-    const cors = { star: "allow any origin", credentials: "name the origin and allow credentials", none: "are missing" };
+    const cors = {
+      star: "allow any origin",
+      credentials: "name the origin and allow credentials",
+      none: "are missing",
+    };
     parts.push(`CORS headers ${cors[faults.cors]}`);
   }
   const how = [];
-  if (faults.ratio !== null && faults.ratio !== undefined) how.push(`${Math.round(faults.ratio * 100)} % of the time`);
-  if (faults.retryAfter !== null && faults.retryAfter !== undefined) how.push(`Retry-After ${faults.retryAfter}`);
+  if (faults.ratio !== null && faults.ratio !== undefined)
+    how.push(`${Math.round(faults.ratio * 100)} % of the time`);
+  if (faults.retryAfter !== null && faults.retryAfter !== undefined)
+    how.push(`Retry-After ${faults.retryAfter}`);
   if (faults.forMs) how.push(`for ${duration(faults.forMs)}, then it switches itself off`);
   const where = faults.target === "platform" ? "On the platform routes, " : "";
   return where + [parts.join(", and "), ...how].join("; ");
@@ -94,7 +113,7 @@ export function faultsView() {
     const on = isActive(faults);
     banner.hidden = !on;
     if (on) find("#fault-words").textContent = inWords(faults);
-    find("#fault-state").textContent = on ? `On: ${inWords(faults)}.` : "Nothing is on: the inlet behaves.";
+    find("#fault-state").hidden = on;
     const text = JSON.stringify(faults);
     if (text !== last || intoForm) write(faults);
     if (text !== last) announce(on ? `Fault on: ${inWords(faults)}` : "Faults are off");

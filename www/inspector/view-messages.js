@@ -11,7 +11,7 @@ import { MessageStore, matches, NO_TYPE } from "./store.js";
 
 /** @typedef {import("./api.js").Row} Row */
 
-const PAGE = 200;
+const PAGE = 500;
 /** From this width on, list and message stand side by side. */
 const wide = matchMedia("(min-width: 900px)");
 const oneLine = matchMedia("(min-width: 640px)");
@@ -39,8 +39,6 @@ export function messagesView({ datasetName }) {
   let seen = 0;
   let due = false;
   let loading = false;
-  /** @type {number | null} */
-  let chosen = null;
   const types = new Map();
   const datasets = new Map();
 
@@ -75,9 +73,18 @@ export function messagesView({ datasetName }) {
       "div",
       { class: `row row-${row.verdict}` },
       el("span", { class: "cell-time" }, clock(row.receivedAt)),
-      el("span", { class: `verdict verdict-${row.verdict}` }, row.verdict),
-      el("span", { class: "cell-type" }, row.eventType ?? NO_TYPE, row.duplicate && el("span", { class: "chip" }, "duplicate")),
-      el("span", { class: "cell-id" }, bad > 0 ? `${counted(bad, "violation")}: ${row.violations[0].message}` : (row.id ?? "–")),
+      el("span", { class: `verdict verdict-${row.verdict}` }, el("span", {}, row.verdict)),
+      el(
+        "span",
+        { class: "cell-type" },
+        row.eventType ?? NO_TYPE,
+        row.duplicate && el("span", { class: "chip" }, "duplicate"),
+      ),
+      el(
+        "span",
+        { class: "cell-id" },
+        bad > 0 ? `${counted(bad, "violation")}: ${row.violations[0].message}` : (row.id ?? "–"),
+      ),
       el("span", { class: "cell-dataset" }, datasetName(row.datasetId)),
       el("span", { class: "cell-latency" }, duration(row.latency.storedMs)),
     );
@@ -85,7 +92,6 @@ export function messagesView({ datasetName }) {
 
   /** @param {Row} row @param {"moved" | "chosen"} how */
   function choose(row, how) {
-    chosen = row.seq;
     // On a narrow page the message takes the place of the list, so walking along the list must not open it.
     if (!wide.matches && how === "moved") return;
     detail.show(row);
@@ -108,11 +114,11 @@ export function messagesView({ datasetName }) {
   }
 
   function tally(row) {
-    rate.add(row.verdict, row.receivedAt, Date.now());
     stored.add(row.latency.storedMs);
     visible.add(row.latency.profileMs);
     option(find("#filter-type"), types, row.eventType ?? NO_TYPE);
-    if (row.datasetId !== null) option(find("#filter-dataset"), datasets, row.datasetId, datasetName(row.datasetId));
+    if (row.datasetId !== null)
+      option(find("#filter-dataset"), datasets, row.datasetId, datasetName(row.datasetId));
   }
 
   /** Everything anew: the filter, the reach of the listings, or what the store holds has changed. */
@@ -147,7 +153,11 @@ export function messagesView({ datasetName }) {
     const more = store.reach("good") !== null || store.reach("bad") !== null;
     older.hidden = !more;
     older.disabled = loading || store.full;
-    older.textContent = store.full ? "This page holds no more; the datasets hold all" : loading ? "Loading …" : "Load older";
+    older.textContent = store.full
+      ? "This page holds no more; the datasets hold all"
+      : loading
+        ? "Loading …"
+        : "Load older";
   }
 
   const redraw = () => {
@@ -168,14 +178,19 @@ export function messagesView({ datasetName }) {
     if (loading) return;
     loading = true;
     describe();
+    const fresh = [];
     try {
       for (const verdict of ["good", "bad"]) {
         const after = ask(verdict);
         if (after === null) continue;
         for (const row of store.addPage(verdict, await api.history(verdict, { limit: PAGE, after }), known)) {
           tally(row);
+          fresh.push(row);
         }
       }
+      // Below that, only one verdict is known, and a rate of it would mislead.
+      const from = store.from("all");
+      for (const row of fresh) if (row.seq >= from) rate.add(row.verdict, row.receivedAt, Date.now());
       find("#load-error").hidden = true;
     } catch (error) {
       find("#load-error").hidden = false;
@@ -239,8 +254,10 @@ export function messagesView({ datasetName }) {
     /** @param {Row} row from the stream */
     add(row) {
       if (!store.add(row)) return;
+      rate.add(row.verdict, row.receivedAt, Date.now());
       tally(row);
-      if (row.verdict === "bad" && !view.hidden) mention(`A bad message came in: ${row.eventType ?? NO_TYPE}`);
+      if (row.verdict === "bad" && !view.hidden)
+        mention(`A bad message came in: ${row.eventType ?? NO_TYPE}`);
       later();
     },
 
@@ -252,7 +269,6 @@ export function messagesView({ datasetName }) {
       rate.clear();
       stored.clear();
       visible.clear();
-      chosen = null;
       detail.clear();
       layout.classList.remove("has-choice");
       list.select(null);

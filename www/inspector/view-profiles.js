@@ -95,18 +95,26 @@ export function profilesView() {
   function drawProfile({ identities, record, events, updatedAt }) {
     const names = Object.entries(identities).flatMap(([namespace, list]) =>
       list.map(({ id }) =>
-        el("li", {}, el("a", { href: link({ namespace, id }) }, el("span", { class: "chip" }, namespace), " ", id)),
+        el(
+          "li",
+          {},
+          el("a", { href: link({ namespace, id }) }, el("span", { class: "chip" }, namespace), " ", id),
+        ),
       ),
     );
     place.replaceChildren(
       el("h3", { tabIndex: -1 }, el("span", { class: "chip" }, open.namespace), " ", open.id),
-      el("p", { class: "soft" }, `As it was on ${date(updatedAt)}. `),
+      el("p", { class: "soft" }, `Last changed on ${date(updatedAt)}.`),
       el("h4", {}, counted(names.length, "identity", "identities")),
       el("ul", { class: "identities" }, ...names),
       el("h4", {}, "Merged record"),
       Object.keys(record ?? {}).length > 0
         ? jsonView(record).element
-        : el("p", { class: "soft" }, "No record yet: only events name this person so far. A page adds one with sendProfile."),
+        : el(
+            "p",
+            { class: "soft" },
+            "No record yet: only events name this person so far. A page adds one with sendProfile.",
+          ),
       el("h4", {}, counted(events.length, "event")),
       ...(events.length > 0 ? eventList(events) : [el("p", { class: "soft" }, "None yet.")]),
     );
@@ -116,7 +124,9 @@ export function profilesView() {
     drawnAt = Date.now();
     const wanted = open;
     if (!wanted.id) {
-      place.replaceChildren(el("p", { class: "soft" }, "Choose a profile, or look one up by its namespace and id."));
+      place.replaceChildren(
+        el("p", { class: "soft" }, "Choose a profile, or look one up by its namespace and id."),
+      );
       return;
     }
     try {

@@ -3,6 +3,7 @@
 // minifies it into dist/sdk/base-code.js; a test holds it under 320 bytes.
 !((w, d, n) => {
   if (!w[n]) {
+    // biome-ignore lint/suspicious/noAssignInExpressions: bytes
     (w.__xdmBeaconNS = w.__xdmBeaconNS || []).push(n);
     w[n] = (c, o) => {
       const p = new Promise((r, j) => {

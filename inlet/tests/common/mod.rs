@@ -52,12 +52,25 @@ impl Server {
 
     /// On a given data folder.
     pub fn start_on(data: &Path, arguments: &[&str]) -> Self {
-        let mut child = command(data, arguments).spawn().unwrap();
+        Self::launch(command(data, arguments))
+    }
+
+    /// By a command of one's own.
+    pub fn launch(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut first = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
         let address = first.trim().strip_prefix("xdm-inlet listening on http://");
         let address = address.unwrap_or_else(|| panic!("the inlet said {first:?}")).to_owned();
         Self { child, address, folder: None }
+    }
+
+    /// SIGKILL, and what it wrote to a piped error output.
+    pub fn kill_and_hear(&mut self) -> String {
+        self.kill();
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        said
     }
 
     /// SIGKILL.
@@ -128,14 +141,14 @@ pub fn command(data: &Path, arguments: &[&str]) -> Command {
 /// A request in the making.
 pub struct Request<'a> {
     method: &'a str,
-    path: &'a str,
+    path: String,
     headers: Vec<(&'a str, String)>,
     body: Vec<u8>,
 }
 
 impl<'a> Request<'a> {
-    pub fn new(method: &'a str, path: &'a str) -> Self {
-        Self { method, path, headers: Vec::new(), body: Vec::new() }
+    pub fn new(method: &'a str, path: &str) -> Self {
+        Self { method, path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
     }
 
     pub fn header(mut self, name: &'a str, value: &str) -> Self {
@@ -153,7 +166,7 @@ impl<'a> Request<'a> {
     }
 
     pub fn to(self, address: &str) -> Answer {
-        let path = self.path.to_owned();
+        let path = self.path.clone();
         self.try_to(address).unwrap_or_else(|error| panic!("no answer from {path}: {error}"))
     }
 

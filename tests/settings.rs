@@ -1,0 +1,376 @@
+//! `configure`: every option, missing, of the wrong kind, unknown and right.
+
+#![cfg(not(target_arch = "wasm32"))]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::*;
+use xdm_beacon::settings::{Contexts, Settings, TransportChoice};
+
+const NOT_A_URL: (&str, &str) = ("not-a-url", "must be an absolute URL");
+const NOT_HTTPS: (&str, &str) = ("not-https", "must start with https:// (http:// is for this machine alone)");
+const NOT_AN_ORG: (&str, &str) = ("not-an-org", "must be an organisation id that ends in @AdobeOrg");
+const NOT_A_CONTEXT: (&str, &str) = (
+    "not-a-context",
+    "must be \"web\", \"device\", \"environment\", \"placeContext\" or \"implementationDetails\"",
+);
+const NOT_A_TRANSPORT: (&str, &str) = ("not-a-transport", "must be \"auto\", \"beacon\" or \"fetch\"");
+
+fn configure(options: Value) -> support::Settled {
+    Tag::bare().outcome("configure", options)
+}
+
+fn settings(options: &Value) -> Settings {
+    Settings::parse(&options.to_string()).unwrap_or_else(|fault| panic!("{options}: {fault:?}"))
+}
+
+/// All options there are, with a `profile` that is right.
+fn everything() -> Value {
+    json!({
+        "endpoint": "https://dcs.adobedc.net/collection/abc",
+        "batchEndpoint": "https://dcs.adobedc.net/collection/batch/abc",
+        "orgId": "0A1B2C3D4E5F60718293A4B5@AdobeOrg",
+        "datasetId": "65f1a2b3c4d5e6f708192a3b",
+        "schema": { "id": "https://ns.adobe.com/acme/schemas/1", "contentType": CONTENT_TYPE },
+        "flowId": "f1",
+        "sourceName": "Web",
+        "profile": {
+            "datasetId": "65f1a2b3c4d5e6f708192a3c",
+            "schema": { "id": "https://ns.adobe.com/acme/schemas/2", "contentType": CONTENT_TYPE },
+        },
+        "context": ["web", "device"],
+        "delivery": { "transport": "fetch", "syncValidation": false },
+        "debug": false,
+    })
+}
+
+#[test]
+fn all_options_together_and_the_required_ones_alone_are_taken() {
+    assert_eq!(configure(everything()), Ok(json!({})));
+    assert_eq!(configure(configuration()), Ok(json!({})));
+}
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let settings = settings(&configuration());
+    assert_eq!(settings.endpoint, ENDPOINT);
+    assert_eq!(settings.events.dataset_id, "65f1a2b3c4d5e6f708192a3b");
+    assert_eq!(settings.events.schema_id, "https://ns.adobe.com/xdmbeacon/schemas/web-experienceevent");
+    assert_eq!(settings.events.content_type, CONTENT_TYPE);
+    assert_eq!(settings.profiles, None);
+    assert_eq!(settings.transport, TransportChoice::Auto);
+    assert!(!settings.debug);
+    for context in ALL_CONTEXTS {
+        assert!(settings.context.has(context.1), "{} is on by default", context.0);
+    }
+}
+
+#[test]
+fn each_required_option_is_missed_by_its_path() {
+    let paths = ["endpoint", "orgId", "datasetId", "schema", "schema.id"];
+    let nested = ["profile.datasetId", "profile.schema", "profile.schema.id"];
+    for path in paths.into_iter().chain(nested) {
+        assert_eq!(configure(without(everything(), path)), refusal(path, MISSING));
+    }
+    for path in [
+        "batchEndpoint",
+        "flowId",
+        "sourceName",
+        "profile",
+        "context",
+        "delivery",
+        "debug",
+        "schema.contentType",
+        "profile.schema.contentType",
+        "delivery.transport",
+        "delivery.syncValidation",
+    ] {
+        assert_eq!(configure(without(everything(), path)), Ok(json!({})), "{path} is not required");
+    }
+}
+
+#[test]
+fn each_option_refuses_every_kind_but_its_own() {
+    type Row = (&'static str, (&'static str, &'static str), &'static [&'static str]);
+    let table: [Row; 18] = [
+        ("endpoint", NOT_A_STRING, &["string"]),
+        ("batchEndpoint", NOT_A_STRING, &["string", "null"]),
+        ("orgId", NOT_A_STRING, &["string"]),
+        ("datasetId", NOT_A_STRING, &["string"]),
+        ("schema", NOT_AN_OBJECT, &["object"]),
+        ("schema.id", NOT_A_STRING, &["string"]),
+        ("schema.contentType", NOT_A_STRING, &["string"]),
+        ("flowId", NOT_A_STRING, &["string"]),
+        ("sourceName", NOT_A_STRING, &["string"]),
+        ("profile", NOT_AN_OBJECT, &["object"]),
+        ("profile.datasetId", NOT_A_STRING, &["string"]),
+        ("profile.schema", NOT_AN_OBJECT, &["object"]),
+        ("profile.schema.id", NOT_A_STRING, &["string"]),
+        ("profile.schema.contentType", NOT_A_STRING, &["string"]),
+        ("context", NOT_AN_ARRAY, &["array"]),
+        ("delivery", NOT_AN_OBJECT, &["object"]),
+        ("delivery.syncValidation", NOT_A_BOOLEAN, &["boolean"]),
+        ("debug", NOT_A_BOOLEAN, &["boolean"]),
+    ];
+    for (path, reason, right) in table {
+        for (kind, value) in one_of_each_kind() {
+            if !right.contains(&kind) {
+                let options = with(everything(), path, value);
+                assert_eq!(configure(options), refusal(path, reason), "{path} given {kind}");
+            }
+        }
+    }
+    for (kind, value) in one_of_each_kind() {
+        let path = "delivery.transport";
+        let options = with(everything(), path, value.clone());
+        assert_eq!(configure(options), refusal(path, NOT_A_TRANSPORT), "{path} given {kind}");
+        let options = with(everything(), "context", json!(["web", value]));
+        assert_eq!(configure(options), refusal("context[1]", NOT_A_CONTEXT), "context[1] given {kind}");
+    }
+}
+
+#[test]
+fn an_empty_string_is_no_value_of_any_option() {
+    for path in [
+        "endpoint",
+        "batchEndpoint",
+        "orgId",
+        "datasetId",
+        "schema.id",
+        "schema.contentType",
+        "flowId",
+        "sourceName",
+        "profile.datasetId",
+        "profile.schema.id",
+        "profile.schema.contentType",
+    ] {
+        assert_eq!(configure(with(everything(), path, json!(""))), refusal(path, EMPTY));
+    }
+}
+
+#[test]
+fn an_option_that_this_version_does_not_know_is_named() {
+    for path in [
+        "endPoint",
+        "edgeConfigId",
+        "schema.version",
+        "profile.orgId",
+        "profile.schema.version",
+        "delivery.mode",
+        "delivery.Transport",
+    ] {
+        for (kind, value) in one_of_each_kind() {
+            let options = with(everything(), path, value);
+            assert_eq!(configure(options), refusal(path, UNKNOWN_OPTION), "{path} given {kind}");
+        }
+    }
+    // The path shows the key as the page wrote it, not as JSON escapes it.
+    let options = with(everything(), "say \"so\"", json!(1));
+    assert_eq!(configure(options), refusal("say \"so\"", UNKNOWN_OPTION));
+}
+
+#[test]
+fn the_options_as_a_whole_must_be_an_object() {
+    for options in ["", "null", "true", "1.5", "\"?\"", "[]"] {
+        let outcome = Tag::bare().outcome_text("configure", options);
+        assert_eq!(outcome, refusal("options", NOT_AN_OBJECT), "{options:?}");
+    }
+}
+
+#[test]
+fn an_organisation_is_named_with_its_suffix() {
+    assert_eq!(configure(with(configuration(), "orgId", json!("A@AdobeOrg"))), Ok(json!({})));
+    for org in ["A", "@AdobeOrg", "A@adobeorg", "A@AdobeOrg ", "AdobeOrg"] {
+        let options = with(configuration(), "orgId", json!(org));
+        assert_eq!(configure(options), refusal("orgId", NOT_AN_ORG), "{org}");
+    }
+}
+
+#[test]
+fn an_endpoint_is_https_or_on_this_machine() {
+    for url in [
+        "https://dcs.adobedc.net/collection/abc",
+        "https://dcs.adobedc.net:8443/collection/abc?syncValidation=true&x-adobe-flow-id=1",
+        "https://proxy.example/a",
+        "https://192.0.2.1/collection/abc",
+        "https://[2001:db8::1]/collection/abc",
+        "https://[2001:db8::1]:8443/collection/abc",
+        "http://127.0.0.1/collection/abc",
+        "http://127.0.0.1:8787/collection/abc",
+        "http://127.1.2.3:1/collection/abc",
+        "http://127.255.255.255/collection/abc",
+        "http://[::1]/collection/abc",
+        "http://[::1]:8787/collection/abc",
+        "http://localhost/collection/abc",
+        "http://localhost:8787/collection/abc",
+        "http://inlet.localhost/collection/abc",
+        "http://a.b.localhost:8787/collection/abc",
+    ] {
+        assert_eq!(configure(with(configuration(), "endpoint", json!(url))), Ok(json!({})), "{url}");
+        assert_eq!(configure(with(configuration(), "batchEndpoint", json!(url))), Ok(json!({})), "{url}");
+    }
+}
+
+#[test]
+fn other_urls_are_refused() {
+    let not_https = [
+        "http://dcs.adobedc.net/collection/abc",
+        "http://192.0.2.1/collection/abc",
+        "http://127.0.0.1.example/collection/abc",
+        "http://127.0.0/collection/abc",
+        "http://127.0.0.0.1/collection/abc",
+        "http://127.0.0.256/collection/abc",
+        "http://127.0.0.+1/collection/abc",
+        "http://127.0.0./collection/abc",
+        "http://127.a.0.1/collection/abc",
+        "http://1270.0.0.1/collection/abc",
+        "http://localhost.example/collection/abc",
+        "http://notlocalhost/collection/abc",
+        "http://[::2]/collection/abc",
+        "http://[2001:db8::1]:8787/collection/abc",
+        "http://0.0.0.0:8787/collection/abc",
+    ];
+    let not_a_url = [
+        "dcs.adobedc.net/collection/abc",
+        "//dcs.adobedc.net/collection/abc",
+        "/collection/abc",
+        "javascript:alert(1)",
+        "javascript://dcs.adobedc.net/%0aalert(1)",
+        "data:text/plain,hello/there",
+        "ftp://dcs.adobedc.net/collection/abc",
+        "wss://dcs.adobedc.net/collection/abc",
+        "https:dcs.adobedc.net/collection/abc",
+        "https:/dcs.adobedc.net/collection/abc",
+        // no host
+        "https:///collection/abc",
+        "https://:8443/collection/abc",
+        "https://[]/collection/abc",
+        "https://[::1/collection/abc",
+        // no path
+        "https://dcs.adobedc.net",
+        "https://dcs.adobedc.net/",
+        "https://dcs.adobedc.net?collection=abc",
+        "https://dcs.adobedc.net?a/b",
+        // a port that is none
+        "https://dcs.adobedc.net:/collection/abc",
+        "https://dcs.adobedc.net:https/collection/abc",
+        "https://dcs.adobedc.net:65536/collection/abc",
+        "https://dcs.adobedc.net:1:2/collection/abc",
+        "http://localhost:80%40dcs.adobedc.net/collection/abc",
+        "http://[::1]dcs.adobedc.net/collection/abc",
+        "http://[::1]:x/collection/abc",
+        // a user
+        "https://user@dcs.adobedc.net/collection/abc",
+        "https://user:password@dcs.adobedc.net/collection/abc",
+        "http://127.0.0.1@dcs.adobedc.net/collection/abc",
+        // a fragment
+        "https://dcs.adobedc.net/collection/abc#top",
+        "https://dcs.adobedc.net#/collection/abc",
+        // white space and what browsers would mend
+        " https://dcs.adobedc.net/collection/abc",
+        "https://dcs.adobedc.net/collection/abc ",
+        "https://dcs.adobedc.net/collection/a bc",
+        "https://dcs.adobedc.net/collection/a\tbc",
+        "https://dcs.adobedc.net/collection/abc\n",
+        "https://dcs.adobedc.net\\collection\\abc",
+        "http://localhost\\.dcs.adobedc.net/collection/abc",
+        "https://dcs.adobedc.net/collection/<abc>",
+        "https://dcs.adobedc.net/collection/\"abc\"",
+        "https://dcs.adobedc.net/collection/\u{e4}bc",
+        "https://dcs.adobedc.net/collection/abc\u{7f}",
+    ];
+    let table =
+        not_https.map(|url| (url, NOT_HTTPS)).into_iter().chain(not_a_url.map(|url| (url, NOT_A_URL)));
+    for (url, reason) in table {
+        for path in ["endpoint", "batchEndpoint"] {
+            let options = with(configuration(), path, json!(url));
+            assert_eq!(configure(options), refusal(path, reason), "{url:?}");
+        }
+    }
+}
+
+#[test]
+fn the_batch_endpoint_is_derived_given_or_none() {
+    let derived =
+        |endpoint: &str| settings(&with(configuration(), "endpoint", json!(endpoint))).batch_endpoint;
+    let some = |url: &str| Some(String::from(url));
+    for (endpoint, batch) in [
+        ("https://dcs.adobedc.net/collection/abc", some("https://dcs.adobedc.net/collection/batch/abc")),
+        (
+            "https://dcs.adobedc.net/collection/abc?x-adobe-flow-id=1",
+            some("https://dcs.adobedc.net/collection/batch/abc?x-adobe-flow-id=1"),
+        ),
+        ("https://proxy.example/aep/collection/abc", some("https://proxy.example/aep/collection/batch/abc")),
+        (
+            "https://a.example/collection/collection/x",
+            some("https://a.example/collection/batch/collection/x"),
+        ),
+        ("https://proxy.example/beacon", None),
+        ("https://proxy.example/mycollection/abc", None),
+        ("https://proxy.example/collections/abc", None),
+    ] {
+        assert_eq!(derived(endpoint), batch, "{endpoint}");
+    }
+
+    let own = "https://proxy.example/many";
+    assert_eq!(settings(&with(configuration(), "batchEndpoint", json!(own))).batch_endpoint, some(own));
+    assert_eq!(settings(&with(configuration(), "batchEndpoint", Value::Null)).batch_endpoint, None);
+}
+
+#[test]
+fn synchronous_validation_is_asked_of_the_single_endpoint_alone() {
+    let ask = |endpoint: &str| {
+        let options = with(configuration(), "endpoint", json!(endpoint));
+        settings(&with(options, "delivery.syncValidation", json!(true)))
+    };
+    let plain = ask("https://a.example/collection/abc");
+    assert_eq!(plain.endpoint, "https://a.example/collection/abc?syncValidation=true");
+    assert_eq!(plain.batch_endpoint.as_deref(), Some("https://a.example/collection/batch/abc"));
+    assert_eq!(
+        ask("https://a.example/collection/abc?a=b").endpoint,
+        "https://a.example/collection/abc?a=b&syncValidation=true"
+    );
+    let off = with(configuration(), "delivery.syncValidation", json!(false));
+    assert_eq!(settings(&off).endpoint, ENDPOINT);
+}
+
+#[test]
+fn each_transport_has_its_name() {
+    for (name, choice) in [
+        ("auto", TransportChoice::Auto),
+        ("beacon", TransportChoice::Beacon),
+        ("fetch", TransportChoice::Fetch),
+    ] {
+        let options = with(configuration(), "delivery.transport", json!(name));
+        assert_eq!(settings(&options).transport, choice);
+    }
+    for name in ["", "Auto", "sendBeacon", "xhr"] {
+        let options = with(configuration(), "delivery.transport", json!(name));
+        assert_eq!(configure(options), refusal("delivery.transport", NOT_A_TRANSPORT));
+    }
+}
+
+const ALL_CONTEXTS: [(&str, Contexts); 5] = [
+    ("web", Contexts::WEB),
+    ("device", Contexts::DEVICE),
+    ("environment", Contexts::ENVIRONMENT),
+    ("placeContext", Contexts::PLACE),
+    ("implementationDetails", Contexts::IMPLEMENTATION),
+];
+
+#[test]
+fn contexts_are_chosen_one_by_one() {
+    let chosen = |names: Value| settings(&with(configuration(), "context", names)).context;
+    for (name, context) in ALL_CONTEXTS {
+        for (_, other) in ALL_CONTEXTS {
+            assert_eq!(chosen(json!([name])).has(other), other == context);
+        }
+        assert!(!chosen(json!([])).has(context));
+        assert!(chosen(json!([name, "web", name])).has(context));
+    }
+    for name in ["", "Web", "webPageDetails", "all"] {
+        let options = with(configuration(), "context", json!([name]));
+        assert_eq!(configure(options), refusal("context[0]", NOT_A_CONTEXT));
+    }
+}
