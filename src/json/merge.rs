@@ -13,7 +13,8 @@ use super::scan::{Cursor, Kind, kind, members, unescape};
 use super::{MAX_DEPTH, push_string};
 use crate::fault::{Fault, Reason};
 
-/// An object that takes part in a merge, read one level deep.
+/// An object that takes part in a merge, read one level deep. Its keys are taken to differ, as they do
+/// in all that `JSON.stringify` writes.
 pub struct Layer<'a> {
     /// What its faults' paths start with; empty for nothing.
     pub name: &'a str,
@@ -33,16 +34,12 @@ impl<'a> Layer<'a> {
         }
     }
 
-    /// Reads an object; of two members with one key the last counts, as everywhere in JSON.
+    /// Reads the text of an object.
     pub fn read(name: &'a str, object: &'a str) -> Result<Layer<'a>, Fault> {
         let mut layer = Layer::new(name);
         for member in members(object) {
             let (key, value) = member?;
-            let key = unescape(key);
-            match layer.members.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, known)) => *known = value,
-                None => layer.members.push((key, value)),
-            }
+            layer.members.push((unescape(key), value));
         }
         Ok(layer)
     }
@@ -70,7 +67,7 @@ pub fn merge(layers: &[&str], out: &mut String) -> Result<bool, Fault> {
 /// Like [`merge`], of layers that are read already. A fault's path starts with the name of the
 /// layer that it is in.
 pub fn merge_layers<'a>(layers: &[Layer<'a>], out: &mut String) -> Result<bool, Fault> {
-    let mut merger = Merger { out, source: "", seen: Vec::new() };
+    let mut merger = Merger { out, source: "" };
     match merger.union(layers, 1) {
         Ok(left) => Ok(left),
         Err(fault) => Err(fault.in_key(merger.source)),
@@ -89,19 +86,10 @@ impl Value<'_> {
     }
 }
 
-/// A member already copied, and where in `out` it stands.
-struct Copied<'a> {
-    key: Cow<'a, str>,
-    start: usize,
-    end: usize,
-}
-
 struct Merger<'a, 'o> {
     out: &'o mut String,
     /// The layer being read.
     source: &'a str,
-    /// The members copied so far of every object that is open, innermost last.
-    seen: Vec<Copied<'a>>,
 }
 
 impl<'a> Merger<'a, '_> {
@@ -113,9 +101,12 @@ impl<'a> Merger<'a, '_> {
         // Of each key: the values that have a say.
         let mut slots: Vec<(&Cow<'a, str>, Vec<Value<'a>>)> = Vec::new();
         for layer in layers {
+            // Within a layer keys differ: only what earlier ones brought is searched, so one large object
+            // among small ones costs no more than its length.
+            let earlier = slots.len();
             for (key, value) in &layer.members {
                 let value = Value { source: layer.name, raw: value };
-                match slots.iter_mut().find(|(known, _)| *known == key) {
+                match slots.iter_mut().take(earlier).find(|(known, _)| *known == key) {
                     Some((_, values)) => {
                         // Only an object on top of an object leaves anything of it.
                         if !value.is_object() || !values.iter().all(Value::is_object) {
@@ -193,38 +184,17 @@ impl<'a> Merger<'a, '_> {
         }
         from.eat(b'{');
         let start = self.open('{');
-        let outer = self.seen.len();
         let mut more = from.first(b'}');
         while more {
             let key = unescape(from.key()?);
-            self.forget(outer, &key);
             let before = self.out.len();
             push_string(self.out, &key);
             self.out.push(':');
             let kept = self.copy(from, depth + 1).map_err(|fault| fault.in_key(&key))?;
             self.settle(kept, before);
-            self.seen.push(Copied { key, start: before, end: self.out.len() });
             more = from.another(b'}')?;
         }
-        self.seen.truncate(outer);
         Ok(self.close(start, '}'))
-    }
-
-    /// The last of two members with one key counts: takes the earlier one out again. Nothing that
-    /// `JSON.stringify` writes comes here with work to do.
-    fn forget(&mut self, outer: usize, key: &str) {
-        let mut open = self.seen.iter().skip(outer);
-        let Some(at) = open.position(|copied| copied.key == key) else {
-            return;
-        };
-        let earlier = self.seen.remove(outer + at);
-        let tail = String::from(self.out.get(earlier.end..).unwrap_or_default());
-        self.out.truncate(earlier.start);
-        self.out.push_str(&tail);
-        for later in self.seen.iter_mut().skip(outer + at) {
-            later.start -= earlier.end - earlier.start;
-            later.end -= earlier.end - earlier.start;
-        }
     }
 
     fn copy_array(&mut self, from: &mut Cursor<'a>, depth: usize) -> Result<bool, Fault> {

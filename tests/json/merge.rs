@@ -54,24 +54,6 @@ fn strings_survive_and_lone_surrogates_do_not() {
 }
 
 #[test]
-fn of_two_members_with_one_key_the_last_counts() {
-    for (text, expected) in [
-        ("{\"a\":1,\"b\":2,\"a\":3}", "{\"a\":3,\"b\":2}"),
-        ("{\"a\":1,\"a\":null}", ""),
-        ("{\"a\":{\"x\":1},\"\\u0061\":{\"y\":2}}", "{\"a\":{\"y\":2}}"),
-        ("{\"o\":{\"a\":1,\"b\":2,\"c\":3,\"b\":4,\"a\":5}}", "{\"o\":{\"c\":3,\"b\":4,\"a\":5}}"),
-        ("{\"o\":{\"a\":1,\"a\":null,\"b\":2}}", "{\"o\":{\"b\":2}}"),
-        ("{\"o\":{\"a\":1,\"a\":\"\"}}", ""),
-        (
-            "{\"o\":{\"a\":{\"b\":1,\"b\":2},\"c\":{\"b\":3},\"a\":{\"b\":4}}}",
-            "{\"o\":{\"c\":{\"b\":3},\"a\":{\"b\":4}}}",
-        ),
-    ] {
-        assert_eq!(merged(&[text]).unwrap(), expected, "{text}");
-    }
-}
-
-#[test]
 fn faults_name_the_place() {
     let deep = |levels: usize| {
         let object = "{\"a\":".repeat(levels - 1) + "{\"a\":1}" + &"}".repeat(levels - 1);
@@ -158,34 +140,6 @@ proptest! {
         let once = merged(&[&text]).unwrap();
         prop_assert_eq!(merged(&[&once]).unwrap(), once.as_str());
         prop_assert_eq!(merged(&[&once, &once]).unwrap(), once.as_str());
-    }
-
-    #[test]
-    fn members_with_one_key_count_once(
-        members in prop::collection::vec(("[a-c]", values::value()), 0..8),
-        above in values::object(),
-    ) {
-        let raw: Vec<_> = members.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
-        let raw = format!("{{{}}}", raw.join(","));
-        let tree = without_empty_elements(&serde_json::from_str(&raw).unwrap());
-        let raw: Vec<_> = members
-            .iter()
-            .map(|(key, value)| format!("\"{key}\":{}", without_empty_elements(value)))
-            .collect();
-        let raw = format!("{{{}}}", raw.join(","));
-        let above = without_empty_elements(&above);
-        for (ours, theirs) in [
-            (merged(&[&raw]), oracle(std::slice::from_ref(&tree))),
-            (
-                merged(&[&format!("{{\"o\":{raw}}}")]),
-                oracle(&[serde_json::json!({"o": tree})]),
-            ),
-            (merged(&[&raw, &above.to_string()]), oracle(&[tree.clone(), above])),
-        ] {
-            let ours = ours.unwrap();
-            let ours: Option<Value> = (!ours.is_empty()).then(|| serde_json::from_str(&ours).unwrap());
-            prop_assert_eq!(ours, theirs.unwrap());
-        }
     }
 
     #[test]

@@ -41,8 +41,9 @@ function niceTop(value) {
  *
  * @param {HTMLElement} figure
  * @param {{good: number, bad: number}[]} seconds
+ * @param {boolean} partial whether some messages of that time are not known here
  */
-export function drawRate(figure, seconds) {
+export function drawRate(figure, seconds, partial) {
   const { picture, width, height, plot } = begin(figure);
   if (width === 0) return;
   const sums = seconds.map(({ good, bad }) => good + bad);
@@ -82,7 +83,7 @@ export function drawRate(figure, seconds) {
     figure,
     good + bad === 0
       ? "Nothing in the last two minutes."
-      : `${counted(good, "good message")} and ${bad} bad in two minutes: ${rate < 10 ? rate.toFixed(1) : Math.round(rate)} a second on average, ${peak} at the most.`,
+      : `${partial ? "At least " : ""}${counted(good, "good message")} and ${bad} bad in two minutes: ${rate < 10 ? rate.toFixed(1) : Math.round(rate)} a second on average, ${peak} at the most.`,
   );
 }
 

@@ -18,9 +18,20 @@ const placeOf = ({ keyword, pointer }) => (keyword === "envelope" ? pointer : EN
 const missingKey = ({ keyword, message }) =>
   keyword === "required" ? /^required key \[(.+)\] not found/.exec(message)?.[1] : undefined;
 
+/** @param {string} message "expected type: Integer, found: String" */
+function typeRemedy(message) {
+  const [, expected = "", found = ""] = /expected type: (.+), found: (\w+)/.exec(message) ?? [];
+  if (found === "Null") return "Leave the key out: null is no value in XDM.";
+  if (expected === "Integer" && found === "Double") return "Send a whole number.";
+  if (expected === "JSONArray") return "Send a list, even of one: [ … ].";
+  if (found === "String") return "Send the value itself, without quotes.";
+  if (expected === "String") return "Send text: put it in quotes.";
+  return null;
+}
+
 /** What to do about it, where there is something to say that the message does not. @param {Violation} violation */
 function remedy(violation) {
-  const { keyword, fieldGroup, pointer } = violation;
+  const { keyword, fieldGroup, pointer, message } = violation;
   if (fieldGroup) return `Add the field group “${fieldGroup}” to the schema, or drop the field.`;
   if (keyword === "additionalProperties") {
     return pointer.startsWith("/_")
@@ -29,8 +40,7 @@ function remedy(violation) {
   }
   if (keyword === "required")
     return `Add ${missingKey(violation) ?? "the key"}; the schema does not take an entity without it.`;
-  if (keyword === "type")
-    return "Send the value as this type: a number without quotes, a list in [ ], and so on.";
+  if (keyword === "type") return typeRemedy(message);
   if (keyword === "enum") return "Use one of the values that the schema lists, in its spelling.";
   if (keyword === "envelope")
     return "The message did not get as far as its schema: mend what surrounds the entity.";

@@ -5,7 +5,7 @@ import { detailPane } from "./detail.js";
 import { el, find, settled } from "./dom.js";
 import { clock, count, counted, duration } from "./format.js";
 import { virtualList } from "./list.js";
-import { Durations, Rate } from "./metrics.js";
+import { Durations, Rate, WINDOW_S } from "./metrics.js";
 import { snippets } from "./snippet.js";
 import { MessageStore, matches, NO_TYPE } from "./store.js";
 
@@ -39,6 +39,8 @@ export function messagesView({ datasetName }) {
   let seen = 0;
   let due = false;
   let loading = false;
+  /** Since when the rate is complete, epoch ms. */
+  let ratedFrom = 0;
   const types = new Map();
   const datasets = new Map();
 
@@ -190,7 +192,9 @@ export function messagesView({ datasetName }) {
       }
       // Below that, only one verdict is known, and a rate of it would mislead.
       const from = store.from("all");
-      for (const row of fresh) if (row.seq >= from) rate.add(row.verdict, row.receivedAt, Date.now());
+      const whole = fresh.filter((row) => row.seq >= from);
+      for (const row of whole) rate.add(row.verdict, row.receivedAt, Date.now());
+      if (known === undefined && from > 0) ratedFrom = Math.min(...whole.map((row) => row.receivedAt));
       find("#load-error").hidden = true;
     } catch (error) {
       find("#load-error").hidden = false;
@@ -206,7 +210,8 @@ export function messagesView({ datasetName }) {
 
   function plots() {
     if (view.hidden || document.hidden || !find("#plots").open) return;
-    drawRate(find("#plot-rate"), rate.window(Date.now()));
+    const now = Date.now();
+    drawRate(find("#plot-rate"), rate.window(now), ratedFrom > now - WINDOW_S * 1000);
     drawStored(find("#plot-stored"), stored.values);
     drawProfile(find("#plot-profile"), visible.values);
   }
@@ -267,6 +272,7 @@ export function messagesView({ datasetName }) {
     clear() {
       store.clear();
       rate.clear();
+      ratedFrom = 0;
       stored.clear();
       visible.clear();
       detail.clear();
