@@ -51,6 +51,8 @@ pub fn start(guard: &Function) {
     let init = Object::new().into();
     set(&init, "method", &"POST".into());
     set(&init, "credentials", &"omit".into());
+    // Followed, a redirect can turn the POST into a GET, whose 200 would pass for an acceptance.
+    set(&init, "redirect", &"error".into());
     set(&init, "headers", &headers);
     NETWORK.set(Some(Network { settled: settled.unchecked_into(), init }));
 }

@@ -1,9 +1,12 @@
 // What the end-to-end tests share: a real inlet, a real site, a real browser, and waiting with a bound.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, request as forward } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium as playwright } from "playwright-core";
+import sirv from "sirv";
+import { configuration, inletId } from "../../scripts/demo.mjs";
 import { startInlet } from "../../scripts/inlet.mjs";
 import { chromium } from "../../scripts/setup.mjs";
 import { serve } from "../../scripts/site.mjs";
@@ -42,18 +45,34 @@ export async function until(what, probe) {
   throw new Error(`waited ${PATIENCE_MS} ms in vain: ${what}`);
 }
 
-/** An inlet on a free port with data of its own. */
+/**
+ * An inlet on a free port with data of its own. Where XDM_EVENTS_OUT names a file, every entity that it
+ * found good is noted there, for the test that holds them against the official schemas.
+ */
 export async function openInlet(args = []) {
   const data = mkdtempSync(join(tmpdir(), "xdm-inlet-"));
   const inlet = await startInlet({ data, args });
   const get = async (path) => (await fetch(inlet.origin + path)).json();
+  const keep = () => process.env.XDM_EVENTS_OUT && keepEntities(get, process.env.XDM_EVENTS_OUT);
   return {
     origin: inlet.origin,
     get,
     counts: () => get("/inspect/counts"),
     good: async (query = "") => (await get(`/inspect/good?limit=1000${query}`)).rows,
     bad: async (query = "") => (await get(`/inspect/bad?limit=1000${query}`)).rows,
-    reset: () => fetch(`${inlet.origin}/inspect/reset`, { method: "POST" }),
+    /** What arrived with this `_id`, good or bad; waits for it. */
+    arrived: (id) =>
+      until(`the arrival of ${id}`, async () => {
+        const [good, bad] = await Promise.all([
+          get(`/inspect/good?id=${encodeURIComponent(id)}`),
+          get(`/inspect/bad?id=${encodeURIComponent(id)}`),
+        ]);
+        return [...good.rows, ...bad.rows][0];
+      }),
+    reset: async () => {
+      await keep();
+      await fetch(`${inlet.origin}/inspect/reset`, { method: "POST" });
+    },
     /** Switches faults; `{}` switches all off. */
     faults: async (faults) => {
       const answer = await fetch(`${inlet.origin}/inspect/faults`, {
@@ -63,10 +82,27 @@ export async function openInlet(args = []) {
       if (!answer.ok) throw new Error(await answer.text());
     },
     close: async () => {
+      await keep();
       await inlet.stop();
       rmSync(data, { recursive: true, force: true });
     },
   };
+}
+
+const keptEntities = new Set();
+
+/** Appends the good entities to `file`, each once, as NDJSON of `{class: "event" | "profile", entity}`. */
+async function keepEntities(get, file) {
+  for (let next = ""; next !== null; ) {
+    const page = await get(`/inspect/good?limit=1000${next && `&after=${next}`}`);
+    for (const { message } of page.rows) {
+      const isProfile = message.header.schemaRef.id === configuration.profile.schema.id;
+      const line = JSON.stringify({ class: isProfile ? "profile" : "event", entity: message.body.xdmEntity });
+      if (!keptEntities.has(line)) appendFileSync(file, `${line}\n`);
+      keptEntities.add(line);
+    }
+    next = page.next;
+  }
 }
 
 /** The built shop, its pages pointed at `inlet`. */
@@ -90,4 +126,138 @@ export async function openPage(browser, options) {
   // Chromium reports unhandled rejections here, too.
   page.on("pageerror", (error) => complaints.push(`uncaught: ${error}`));
   return { page, context, complaints };
+}
+
+/**
+ * A page in a context of its own on which nothing goes unheard: from before its first script on, every call
+ * of the console, every uncaught exception and every unhandled rejection is noted in the page. What the
+ * browser itself says there, as of a request that failed, passes by.
+ */
+export async function openHost(browser, options) {
+  const { page, context, complaints } = await openPage(browser, options);
+  await context.addInitScript(listen);
+  return {
+    page,
+    context,
+    /** What the page heard since it was loaded, and what Chromium saw of exceptions and rejections. */
+    heard: async () => [
+      ...(await page.evaluate(() => window.heard)),
+      ...complaints.filter((line) => line.startsWith("uncaught")),
+    ],
+    /** Calls a command there and tells what became of the promise: `{value}`, or `{code, message}`. */
+    call: (command, options) => page.evaluate((call) => outcome(xdmBeacon(...call)), [command, options]),
+    /** The same, with options written as an expression, for what cannot be handed over. */
+    callWith: (command, expression) =>
+      page.evaluate(`outcome(xdmBeacon(${JSON.stringify(command)}, ${expression}))`),
+  };
+}
+
+/** Runs in the page. */
+function listen() {
+  window.heard = [];
+  const hear = (what, detail) => window.heard.push(`${what}: ${detail}`);
+  for (const [name, member] of Object.entries(console)) {
+    if (typeof member === "function") console[name] = (...args) => hear(`console.${name}`, args.map(String));
+  }
+  addEventListener("error", (event) => hear("error", event.message));
+  addEventListener("unhandledrejection", (event) => hear("unhandled rejection", event.reason));
+  window.outcome = (promise) =>
+    promise.then(
+      (value) => ({ value }),
+      (error) => {
+        if (!(error instanceof Error)) return { notAnError: String(error) };
+        return { code: error.code, message: error.message };
+      },
+    );
+}
+
+/** Options of `configure` for the demo's datasets at the inlet, or whatever else listens at `origin`. */
+export const optionsFor = (origin, more) => ({
+  ...configuration,
+  endpoint: `${origin}/collection/${inletId}`,
+  ...more,
+});
+
+/** The base code as a person pastes it, under its own or another name. */
+export const baseCode = (name = "xdmBeacon") =>
+  readFileSync(join(root, "dist/sdk/base-code.js"), "utf8").replace('"xdmBeacon"', JSON.stringify(name));
+
+/** A page as its reader gets it: base code, library, `configure`. */
+export const page = (options, { sdk = "/sdk", head = "" } = {}) => `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <title>Test page</title>
+    <link rel="icon" href="data:,">
+    <script>${baseCode()}</script>
+    <script>${options ? `xdmBeacon("configure", ${JSON.stringify(options)});` : ""}</script>
+    ${sdk ? `<script async src="${sdk}/xdm-beacon.js"></script>` : ""}
+    ${head}
+  </head>
+  <body></body>
+</html>`;
+
+/** A server for pages that a test makes up. The built library is below every folder of it. */
+export async function openStage() {
+  const made = new Map();
+  const library = sirv(join(root, "dist/sdk"), { dev: true });
+  const server = createServer((request, response) => {
+    const path = new URL(request.url, "http://localhost").pathname;
+    const answer = made.get(path);
+    if (answer) {
+      response.writeHead(answer.status, { "Content-Type": "text/html; charset=utf-8", ...answer.headers });
+      response.end(answer.body);
+      return;
+    }
+    request.url = request.url.replace(/^\/[^/]*/, "");
+    library(request, response, () => response.writeHead(404).end("Not found"));
+  });
+  const { origin, close } = await listenOnLoopback(server);
+  return {
+    origin,
+    close,
+    /** Puts something at `path`, and gives back its URL. */
+    put: (path, body, headers = {}, status = 200) => {
+      made.set(path, { body, headers, status });
+      return origin + path;
+    },
+  };
+}
+
+/**
+ * Passes everything on to the inlet and notes what came by, preflights too: `{method, path, headers, status}`,
+ * the status once it is answered.
+ */
+export async function openGate(inlet) {
+  const requests = [];
+  const server = createServer((request, response) => {
+    const { method, url: path, headers } = request;
+    const note = { method, path, headers };
+    requests.push(note);
+    const onward = forward(inlet.origin + path, { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+      response.once("finish", () => {
+        note.status = answer.statusCode;
+      });
+    });
+    // A page may leave in the middle of a request, and an inlet close on one.
+    onward.once("error", () => response.destroy());
+    request.once("aborted", () => onward.destroy());
+    request.pipe(onward);
+  });
+  return { requests, ...(await listenOnLoopback(server)) };
+}
+
+/** Starts a server on a free port. */
+export async function listenOnLoopback(server) {
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    origin: `http://127.0.0.1:${server.address().port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
+  };
 }

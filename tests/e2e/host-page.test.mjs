@@ -1,0 +1,325 @@
+// The page that hosts the library never hears of our troubles: with debug off no console call of ours, no
+// uncaught exception and no unhandled rejection, whatever the endpoint, the network, a policy or the page itself
+// does to us. Each case states what the caller is told instead.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { after, before, test } from "node:test";
+import {
+  listenOnLoopback,
+  openBrowser,
+  openHost,
+  openInlet,
+  openStage,
+  optionsFor,
+  page as pageWith,
+} from "./support.mjs";
+
+let inlet, stage, browser;
+
+before(async () => {
+  inlet = await openInlet();
+  stage = await openStage();
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await stage?.close();
+  await inlet?.close();
+});
+
+const CORS = { "Access-Control-Allow-Origin": "*" };
+const PREFLIGHT = {
+  ...CORS,
+  "Access-Control-Allow-Methods": "POST",
+  "Access-Control-Allow-Headers": "content-type",
+};
+
+/** An endpoint that answers preflights well, and each POST as `answer(request, response)` does. */
+async function openEndpoint(answer, preflight = PREFLIGHT) {
+  const server = createServer((request, response) => {
+    // The body is none of our business, but an unread one would hold up the connection.
+    request.resume();
+    if (request.method === "OPTIONS") response.writeHead(204, preflight).end();
+    else answer(request, response);
+  });
+  return listenOnLoopback(server);
+}
+
+const respond = (status, body, headers = {}) => {
+  const html = { "Content-Type": "text/html", ...CORS, ...headers };
+  return (_request, response) => response.writeHead(status, html).end(body);
+};
+
+const DROPPED = { rejected: 0, unavailable: 0, network: 0, timeout: 0, refused: 0 };
+const NONE = { pending: 0, queued: 0, inFlight: 0, handedOver: 0, stored: 0, delivered: 0, dropped: DROPPED };
+
+/** The whole of `getStatus` for one event of this fate. */
+const statusOf = ({ status, reason }) => ({
+  accepted: 1,
+  ...NONE,
+  ...(status === "delivered" ? { delivered: 1 } : { dropped: { ...DROPPED, [reason]: 1 } }),
+  timestampsCorrected: 0,
+  outbox: { events: 0, bytes: 0, durable: false },
+});
+
+/** Sends one event and asserts its fate, the status after it, and that nobody heard a thing. */
+async function assertFate(host, { id, timestamp, ...fate }) {
+  const sent = await host.call("sendEvent", { type: "web.webpagedetails.pageViews" });
+  assert.deepEqual(Object.keys(sent), ["value"], JSON.stringify(sent));
+  ({ id, timestamp, ...sent.value } = sent.value);
+  assert.match(id, /^[0-9a-f-]{36}$/);
+  assert.ok(!Number.isNaN(Date.parse(timestamp)));
+  assert.deepEqual(sent.value, fate);
+  assert.deepEqual(await host.call("getStatus"), { value: statusOf(fate) });
+  assert.deepEqual(await host.heard(), []);
+}
+
+const DELIVERED = { status: "delivered" };
+const dropped = (reason, detail) => ({ status: "dropped", reason, ...(detail && { detail }) });
+const problem = JSON.stringify({ status: 400, title: "Invalid XDM Message Format" });
+
+// Any 2xx is an acceptance: the platform's answers differ in form, and proxies rewrite them.
+for (const [what, answer, fate, preflight] of [
+  ["answers 200 with HTML", respond(200, "<h1>Welcome</h1>"), DELIVERED],
+  ["answers 200 with half of a JSON", respond(200, '{"inletId": "d0e1c2b3", "xactio'), DELIVERED],
+  ["answers 200 with nothing", respond(200, ""), DELIVERED],
+  ["answers 204", respond(204), DELIVERED],
+  ["answers 200 in bytes that are no text", respond(200, Buffer.from([0xff, 0xfe, 0x00, 0xc3])), DELIVERED],
+  ["answers 400 with its reason", respond(400, problem), dropped("rejected", "Invalid XDM Message Format")],
+  ["answers 404 with HTML", respond(404, "<h1>Gone</h1>"), dropped("rejected")],
+  ["answers 429", respond(429, ""), dropped("unavailable")],
+  ["answers 500 with HTML", respond(500, "<h1>Oh no</h1>"), dropped("unavailable")],
+  ["answers 302 to nowhere", respond(302, ""), dropped("rejected")],
+  // Followed, it would become the GET of a page, whose 200 says nothing of the event.
+  ["answers 302 to a page", redirect(302), dropped("network")],
+  ["answers 307 to a page", redirect(307), dropped("network")],
+  ["has no CORS headers", respond(200, "{}", { "Access-Control-Allow-Origin": "" }), dropped("network"), {}],
+  [
+    "has CORS headers on the preflight alone",
+    (_, response) => response.writeHead(200).end("{}"),
+    dropped("network"),
+  ],
+  ["closes the connection", (request) => request.socket.destroy(), dropped("network")],
+  ["breaks off in its answer", breakOff, dropped("network")],
+]) {
+  test(`an endpoint that ${what}`, async () => {
+    const endpoint = await openEndpoint(answer, preflight);
+    const host = await openHost(browser);
+    await host.page.goto(stage.put("/rubbish.html", pageWith(optionsFor(endpoint.origin))));
+    await assertFate(host, fate);
+    await host.context.close();
+    await endpoint.close();
+  });
+}
+
+function redirect(status) {
+  return (request, response) => {
+    if (request.method === "GET" || request.url === "/login")
+      respond(200, "<h1>Log in</h1>")(request, response);
+    else response.writeHead(status, { ...CORS, Location: "/login" }).end();
+  };
+}
+
+function breakOff(_request, response) {
+  response.writeHead(200, { ...CORS, "Content-Length": 1000 });
+  response.write('{"inletId"', () => response.destroy());
+}
+
+test("an endpoint where nobody listens", async () => {
+  const endpoint = await openEndpoint(() => {});
+  await endpoint.close();
+  const host = await openHost(browser);
+  await host.page.goto(stage.put("/refused.html", pageWith(optionsFor(endpoint.origin))));
+  await assertFate(host, dropped("network"));
+  await host.context.close();
+});
+
+test("an endpoint that the page's policy does not allow", async () => {
+  const host = await openHost(browser);
+  const policy = "script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; connect-src 'self'";
+  const url = stage.put("/connect-src.html", pageWith(optionsFor(inlet.origin)), {
+    "Content-Security-Policy": policy,
+  });
+  await host.page.goto(url);
+  await assertFate(host, dropped("network"));
+  await host.context.close();
+});
+
+test("an endpoint that a blocker in the browser keeps away", async () => {
+  const host = await openHost(browser);
+  await host.context.route("**/collection/**", (route) => route.abort("blockedbyclient"));
+  await host.page.goto(stage.put("/blocked.html", pageWith(optionsFor(inlet.origin))));
+  await assertFate(host, dropped("network"));
+  await host.context.close();
+});
+
+for (const [what, fetch, fate] of [
+  ["throws", "() => { throw new Error('blocked'); }", dropped("network")],
+  ["throws what is no error", "() => { throw undefined; }", dropped("network")],
+  ["gives back nothing", "() => {}", dropped("network")],
+  ["rejects with nothing", "() => Promise.reject()", dropped("network")],
+  ["resolves to nothing", "() => Promise.resolve()", dropped("network")],
+  ["resolves to what has no body", "() => Promise.resolve({ status: 200 })", dropped("network")],
+  ["was taken away", "undefined", dropped("network")],
+]) {
+  test(`a page whose own fetch ${what}`, async () => {
+    const host = await openHost(browser);
+    await host.page.goto(stage.put("/fetch.html", pageWith(optionsFor(inlet.origin))));
+    assert.deepEqual(await host.call("flush"), { value: { delivered: 0, stored: 0 } });
+    await host.page.evaluate(`{ window.fetch = ${fetch}; }`);
+    await assertFate(host, fate);
+    await host.context.close();
+  });
+}
+
+test("an endpoint that never answers holds up nobody", async () => {
+  const mute = await listenOnLoopback(createServer(() => {}));
+  const silent = await openHaltingEndpoint(() => {});
+  const stalled = await openHaltingEndpoint((response) => {
+    response.writeHead(200, { ...CORS, "Content-Length": 1000 });
+    response.flushHeaders();
+  });
+  const timeout = dropped("timeout");
+
+  // Side by side, since each of them waits for the library to lose its patience.
+  await Promise.all([
+    (async () => {
+      const host = await openHost(browser);
+      await host.page.goto(stage.put("/mute.html", pageWith(optionsFor(mute.origin))));
+      await assertFate(host, timeout);
+      await host.context.close();
+    })(),
+    ...Object.entries({ silent, stalled }).map(async ([name, endpoint]) => {
+      const host = await openHost(browser);
+      await host.page.goto(stage.put(`/${name}.html`, pageWith(optionsFor(endpoint.origin))));
+      await host.page.evaluate(() => {
+        window.order = [];
+        window.first = outcome(xdmBeacon("sendEvent")).finally(() => order.push("first"));
+      });
+      await endpoint.halted;
+      assert.deepEqual(await host.call("flush", { timeout: 1 }), { value: { delivered: 0, stored: 0 } });
+      const { value: waiting } = await host.call("getStatus");
+      assert.deepEqual(waiting, { ...statusOf(timeout), inFlight: 1, dropped: DROPPED });
+
+      const second = await host.page.evaluate(() =>
+        outcome(xdmBeacon("sendEvent")).finally(() => order.push("second")),
+      );
+      assert.equal(second.value.status, "delivered");
+      const first = await host.page.evaluate(() => first);
+      assert.deepEqual([first.value.status, first.value.reason], ["dropped", "timeout"]);
+      assert.deepEqual(await host.page.evaluate(() => order), ["second", "first"]);
+      const { value: status } = await host.call("getStatus");
+      assert.deepEqual(status, { ...statusOf(timeout), accepted: 2, delivered: 1 });
+      assert.deepEqual(await host.heard(), []);
+      await host.context.close();
+    }),
+  ]);
+  await Promise.all([mute, silent, stalled].map((endpoint) => endpoint.close()));
+});
+
+/** Answers its first POST as `begin` does, which is not to the end, and takes all others. */
+async function openHaltingEndpoint(begin) {
+  let halt;
+  const halted = new Promise((resolve) => {
+    halt = resolve;
+  });
+  let posts = 0;
+  const endpoint = await openEndpoint((request, response) => {
+    posts += 1;
+    if (posts > 1) {
+      respond(200, "{}")(request, response);
+      return;
+    }
+    begin(response);
+    halt();
+  });
+  return { ...endpoint, halted };
+}
+
+/** Every command of a page whose engine cannot run is refused, before and after that is known. */
+async function assertNoEngine(host, cause) {
+  const commands = [
+    "sendEvent",
+    "sendProfile",
+    "flush",
+    "getStatus",
+    "getLibraryInfo",
+    "configure",
+    "nonsense",
+  ];
+  for (const command of commands) {
+    const told = await host.call(command, {});
+    assert.equal(told.code, "engine-unavailable", command);
+    assert.match(told.message, /^xdmBeacon: the WebAssembly engine cannot run here \(/);
+    assert.match(told.message, cause);
+    assert.match(told.message, /check that xdm-beacon\.wasm is served .* 'wasm-unsafe-eval'$/);
+  }
+  assert.deepEqual(await host.heard(), []);
+}
+
+test("an engine that is not there", async () => {
+  stage.put("/missing/xdm-beacon.wasm", "Not found", {}, 404);
+  const host = await openHost(browser);
+  const html = pageWith(optionsFor(inlet.origin), { sdk: "/missing" });
+  await host.page.goto(stage.put("/no-engine.html", html));
+  await assertNoEngine(host, /CompileError/);
+  await host.context.close();
+});
+
+test("an engine that the page's policy does not allow", async () => {
+  const host = await openHost(browser);
+  const url = stage.put("/no-wasm.html", pageWith(optionsFor(inlet.origin)), {
+    "Content-Security-Policy": "script-src 'self' 'unsafe-inline'",
+  });
+  await host.page.goto(url);
+  await assertNoEngine(host, /Content Security Policy|unsafe-eval/);
+  await host.context.close();
+});
+
+test("an engine that may not be fetched", async () => {
+  const host = await openHost(browser);
+  await host.context.route("**/xdm-beacon.wasm", (route) => route.abort("blockedbyclient"));
+  await host.page.goto(stage.put("/no-fetch.html", pageWith(optionsFor(inlet.origin))));
+  await assertNoEngine(host, /Failed to fetch/);
+  await host.context.close();
+});
+
+test("a browser without WebAssembly", async () => {
+  const host = await openHost(browser);
+  await host.context.addInitScript("delete window.WebAssembly");
+  await host.page.goto(stage.put("/old.html", pageWith(optionsFor(inlet.origin))));
+  await assertNoEngine(host, /WebAssembly is not defined/);
+  await host.context.close();
+});
+
+test("an engine that never comes is given up", async () => {
+  const host = await openHost(browser);
+  await host.page.clock.install();
+  let asked;
+  const request = new Promise((resolve) => {
+    asked = resolve;
+  });
+  // Neither answered nor aborted.
+  await host.context.route("**/xdm-beacon.wasm", () => asked());
+  await host.page.goto(stage.put("/never.html", pageWith(optionsFor(inlet.origin))));
+  await request;
+  await host.page.clock.fastForward(31_000);
+  await assertNoEngine(host, /it took too long to load/);
+  await host.context.close();
+});
+
+test("an engine served with the wrong type works all the same", async () => {
+  const { body, headers } = await fetch(`${stage.origin}/sdk/xdm-beacon.wasm`).then(async (answer) => ({
+    body: Buffer.from(await answer.arrayBuffer()),
+    headers: answer.headers,
+  }));
+  assert.equal(headers.get("content-type"), "application/wasm");
+  for (const type of ["text/plain", "application/octet-stream"]) {
+    stage.put("/typed/xdm-beacon.wasm", body, { "Content-Type": type });
+    const host = await openHost(browser);
+    await host.page.goto(stage.put("/type.html", pageWith(optionsFor(inlet.origin), { sdk: "/typed" })));
+    await assertFate(host, DELIVERED);
+    await host.context.close();
+  }
+});
