@@ -334,16 +334,6 @@ async fn an_unreachable_endpoint_drops_the_event_for_the_network() {
 }
 
 #[wasm_bindgen_test]
-async fn a_real_server_that_is_no_inlet_refuses_the_event() {
-    // The server of this very page knows no such path.
-    let endpoint = format!("{}/collection/none", in_page("location.origin").as_str().unwrap());
-    let instance = configured(json!({ "endpoint": endpoint })).await;
-    let outcome = send(instance).await;
-    assert_eq!((&outcome["status"], &outcome["reason"]), (&json!("dropped"), &json!("rejected")));
-    assert_quiet().await;
-}
-
-#[wasm_bindgen_test]
 async fn a_request_is_what_the_streaming_api_wants_and_nothing_more() {
     let _fetch = Replaced::fetch(ANSWER_200);
     let instance = configured(json!({ "context": [] })).await;
@@ -357,6 +347,7 @@ async fn a_request_is_what_the_streaming_api_wants_and_nothing_more() {
             "url": UNREACHABLE,
             "method": "POST",
             "credentials": "omit",
+            "redirect": "error",
             "headers": { "Content-Type": "application/json" },
             "keepalive": true,
             "signal": true,

@@ -1,5 +1,7 @@
 //! Faults: stable codes, and sentences that name the option and the remedy.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 use std::collections::HashSet;
 
 use xdm_beacon::fault::{Fault, Reason};

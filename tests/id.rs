@@ -1,5 +1,7 @@
 //! Event ids: UUIDs from given bytes, and what may be an id at all.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 use proptest::prelude::*;
 use xdm_beacon::id::{is_uri_reference, uuid_v4};
 

@@ -1,5 +1,7 @@
 //! RFC 3339 text: exactly the forms that the streaming service takes, over all years it can write.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 use proptest::prelude::*;
 use xdm_beacon::time::{parse_rfc3339, rfc3339, rfc3339_offset};
 

@@ -44,7 +44,8 @@ thread_local! {
 }
 
 pub fn start(guard: &Function) {
-    let settled: Closure<dyn FnMut(u32, u32, i32, JsValue)> = Closure::new(settle);
+    // `Fn`, since one answer may come while another is being taken (a page may replace `fetch`).
+    let settled: Closure<dyn Fn(u32, u32, i32, JsValue)> = Closure::new(settle);
     let Ok(settled) = guard.call1(&JsValue::UNDEFINED, &settled.into_js_value()) else { return };
     let headers = Object::new().into();
     set(&headers, "Content-Type", &"application/json".into());

@@ -1,5 +1,7 @@
 //! XDM: paths, mappings, identities, entities, envelopes and answers.
 
+#![cfg(not(target_arch = "wasm32"))]
+
 mod entity;
 mod envelope;
 mod identity_map;

@@ -1,0 +1,68 @@
+// Compiles if and only if the types of www/sdk/index.d.ts say yes to every right use and no to every
+// wrong one: `@ts-expect-error` on a line without an error is an error itself.
+
+import { type BeaconError, type Configuration, createInstance, type Sent, type Status } from "xdm-beacon";
+
+const beacon = createInstance({ name: "xdmBeacon", wasmUrl: new URL("https://example.com/xdm-beacon.wasm") });
+
+const configuration: Configuration = {
+  endpoint: "https://dcs.adobedc.net/collection/id",
+  batchEndpoint: null,
+  orgId: "0A1B@AdobeOrg",
+  datasetId: "65f1",
+  schema: { id: "https://ns.adobe.com/tenant/schemas/1" },
+  profile: { datasetId: "65f2", schema: { id: "https://ns.adobe.com/tenant/schemas/2", contentType: "x" } },
+  context: ["web", "device"],
+  delivery: { transport: "beacon", syncValidation: true },
+  debug: true,
+};
+
+export async function right(): Promise<void> {
+  await beacon("configure", configuration);
+  const sent: Sent = await beacon("sendEvent", {
+    type: "web.webpagedetails.pageViews",
+    xdm: { web: { webPageDetails: { pageViews: { value: 1 } } } },
+    mapping: { "web.webPageDetails.name": "Home" },
+    identityMap: { Email: [{ id: "ada@example.com", primary: true, authenticatedState: "loggedOut" }] },
+    timestamp: new Date(),
+    priority: "high",
+    documentUnloading: true,
+  });
+  if (sent.status === "dropped") console.info(sent.reason, sent.detail);
+  await beacon("sendEvent");
+  await beacon("sendProfile", { xdm: { person: {} }, identityMap: { CRM: [{ id: "1" }] } });
+  const { delivered, stored } = await beacon("flush", { timeout: 100 });
+  const status: Status = await beacon("getStatus");
+  console.info(delivered + stored + status.dropped.rejected + status.outbox.bytes);
+  await beacon("setDebug", { enabled: true });
+  const { engine, configuration: configured } = await beacon("getLibraryInfo");
+  console.info(engine === "wasm", configured?.endpoint);
+  await window.xdmBeacon("getStatus").catch((error: BeaconError) => error.code);
+}
+
+export async function wrong(): Promise<void> {
+  // @ts-expect-error not a command
+  await beacon("send");
+  // @ts-expect-error options are required
+  await beacon("configure");
+  // @ts-expect-error datasetId is missing
+  await beacon("configure", { endpoint: "x", orgId: "x", schema: { id: "x" } });
+  // @ts-expect-error not an option
+  await beacon("sendEvent", { xmd: {} });
+  // @ts-expect-error not a priority
+  await beacon("sendEvent", { priority: "urgent" });
+  // @ts-expect-error an id is a string
+  await beacon("sendEvent", { identityMap: { CRM: [{ id: 1 }] } });
+  // @ts-expect-error a profile record has no type
+  await beacon("sendProfile", { type: "web.webpagedetails.pageViews" });
+  // @ts-expect-error a number
+  await beacon("flush", { timeout: "1" });
+  // @ts-expect-error a boolean
+  await beacon("setDebug", { enabled: "yes" });
+  // @ts-expect-error takes no options
+  await beacon("getStatus", {});
+  // @ts-expect-error the result has no such field
+  (await beacon("flush")).lost;
+  // @ts-expect-error not a context
+  configuration.context = ["page"];
+}
