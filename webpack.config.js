@@ -39,7 +39,7 @@ const pages = (head, to = ".") => ({
 });
 
 export default async () => {
-  const { code } = await minify(readFileSync(at("www/sdk/base-code.js"), "utf8"), { ecma: 2020 });
+  const { code } = await minify(readFileSync(at("www/sdk/base-code.js"), "utf8"), { ecma: 2021 });
   const everythingElse = { globOptions: { ignore: ["**/*.html", "**/README.md"] } };
   return [
     library("script", "www/sdk/script.js", { filename: "xdm-beacon.js" }),

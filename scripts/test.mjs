@@ -1,6 +1,6 @@
 // `npm test`: sets up, checks the style of everything, and runs every test there is.
 
-import { readdirSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
 import { buildInlet, nativeEnv } from "./inlet.mjs";
@@ -11,6 +11,8 @@ import { root, run, step, total } from "./steps.mjs";
 const TARGET = "wasm32-unknown-unknown";
 const npx = (name, ...args) => run(join(root, "node_modules/.bin", name), args);
 const shown = { show: true };
+/** Every entity that the end-to-end tests got accepted. */
+const SENT = join(root, "target/sent.ndjson");
 
 await setup({ wasm: true, browser: true, wasmPack: true });
 
@@ -52,6 +54,7 @@ await step("test the core in the browser", {
 await step("test everything together in Chromium", {
   run: () => {
     const suites = readdirSync(join(root, "tests/e2e")).filter((name) => name.endsWith(".test.mjs"));
+    rmSync(SENT, { force: true });
     // One after another: the machine may have two cores only.
     return run(
       process.execPath,
@@ -61,8 +64,15 @@ await step("test everything together in Chromium", {
         "--test-reporter=spec",
         ...suites.map((name) => join("tests/e2e", name)),
       ],
-      shown,
+      { env: { XDM_EVENTS_OUT: SENT }, ...shown },
     );
   },
+});
+await step("hold what the browser sent against the official schemas", {
+  run: () =>
+    run("cargo", ["test", "-p", "xdm-inlet", "--test", "official_schemas"], {
+      env: { ...nativeEnv, XDM_EVENTS: SENT },
+      ...shown,
+    }),
 });
 total("All tests passed");

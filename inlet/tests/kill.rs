@@ -18,6 +18,7 @@ use common::{EVENTS, INLET, PATIENCE, Server, event_of, wait_for};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+/// How often; the variable `XDM_KILLS` says otherwise for a long run.
 const KILLS: u64 = 200;
 const CLIENTS: u64 = 8;
 const SEED: u64 = 0x58_444d;
@@ -109,14 +110,16 @@ fn stored(server: &Server, after: i64) -> (HashSet<String>, i64) {
 }
 
 #[test]
-fn what_was_acknowledged_survives_200_kills() {
+fn what_was_acknowledged_survives_every_kill() {
+    let kills =
+        std::env::var("XDM_KILLS").map_or(KILLS, |kills| kills.parse().expect("XDM_KILLS is a number"));
     let folder = TempDir::new().unwrap();
     let mut random = fastrand::Rng::with_seed(SEED);
     let load = Arc::new(Load::default());
     let mut everything = HashSet::new();
     let mut server = Server::start_on(folder.path(), &[]);
     let mut seen = 0;
-    for kill in 1..=KILLS {
+    for kill in 1..=kills {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
                 let (load, address) = (Arc::clone(&load), server.address.clone());
@@ -148,5 +151,5 @@ fn what_was_acknowledged_survives_200_kills() {
     let counts = server.counts();
     assert_eq!(counts["good"], landed.len(), "no message is stored twice");
     assert_eq!((&counts["bad"], &counts["duplicates"]), (&json!(0), &json!(0)));
-    println!("{KILLS} kills, {} acknowledged, {} stored", everything.len(), landed.len());
+    println!("{kills} kills, {} acknowledged, {} stored", everything.len(), landed.len());
 }

@@ -149,7 +149,13 @@ document.body.append(
       "details",
       {},
       el("summary", { id: "sent-toggle" }, el("span", { class: "sent-title" }, "XDM Beacon"), latest),
-      el("div", { class: "sent-body" }, counts, list),
+      el(
+        "div",
+        // It scrolls, so the keyboard has to reach it.
+        { class: "sent-body", tabIndex: 0, role: "group", "aria-label": "Calls, newest first" },
+        counts,
+        list,
+      ),
     ),
     inspector,
   ),

@@ -36,7 +36,7 @@ function remedy(violation) {
   if (keyword === "additionalProperties") {
     return pointer.startsWith("/_")
       ? "Add the field to a field group of your own in the schema, or drop it."
-      : "No standard field group brings this key: look at its spelling and its place, or drop it.";
+      : "No standard field group brings this key: look at its spelling and place, bring it by a group of your own, or drop it.";
   }
   if (keyword === "required")
     return `Add ${missingKey(violation) ?? "the key"}; the schema does not take an entity without it.`;

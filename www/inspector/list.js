@@ -167,7 +167,9 @@ export function virtualList({ label, rowHeight, key, row, onSelect, onEnd, onHid
       }
       space.style.height = `${items.length * height}px`;
       if (fresh) {
-        box.scrollTop = 0;
+        // Among other rows, the chosen one is shown where it stands.
+        const index = active === null ? -1 : indexOf(active);
+        box.scrollTop = index < 0 ? 0 : index * height - box.clientHeight / 2;
         showNew(0);
       } else if (above > 0) {
         box.scrollTop += above * height;

@@ -4,14 +4,15 @@
 !((w, d, n) => {
   if (!w[n]) {
     // biome-ignore lint/suspicious/noAssignInExpressions: bytes
-    (w.__xdmBeaconNS = w.__xdmBeaconNS || []).push(n);
+    (w.__xdmBeaconNS ??= []).push(n);
     w[n] = (c, o) => {
       const p = new Promise((r, j) => {
         try {
           // Read now: the page may change its objects later. `configure` may hold functions.
           if (c !== "configure") o = o && JSON.parse(JSON.stringify(o));
         } catch (e) {
-          o = e;
+          // Anything can be thrown; an Error marks the options as unreadable.
+          o = Error(e?.message);
         }
         w[n].q.push([r, j, [c, o], [Date.now(), location.href, d.title, d.referrer]]);
       });

@@ -7,6 +7,15 @@ function failure(name, code, text) {
   return Object.assign(new Error(`${name}: ${text}`), { code });
 }
 
+/** What was thrown, in words: it can be anything, a symbol or an object without a text included. */
+function words(thrown) {
+  try {
+    return String(thrown);
+  } catch {
+    return "an error without a text";
+  }
+}
+
 /** Options as JSON text, "" for none, or the error that tells why they have no JSON form. */
 function textOf(name, options) {
   try {
@@ -16,19 +25,21 @@ function textOf(name, options) {
     return failure(
       name,
       "not-json",
-      `'${culprit(options)}' cannot be turned into JSON: pass plain data (${error})`,
+      `'${culprit(options)}' cannot be turned into JSON: pass plain data (${words(error)})`,
     );
   }
 }
 
 /** The option that has no JSON form. */
 function culprit(options) {
-  for (const key in options) {
-    try {
+  let at = "options";
+  try {
+    for (const key in options) {
+      at = key;
       JSON.stringify(options[key]);
-    } catch {
-      return key;
     }
+  } catch {
+    return at;
   }
   return "options";
 }
@@ -72,7 +83,11 @@ export function instance(name, engine, dataset, replay = []) {
         use(String(command), options, moment, resolve, reject);
       } catch (error) {
         reject(
-          failure(name, "engine-failed", `the engine failed (${error}): reload the page and report this`),
+          failure(
+            name,
+            "engine-failed",
+            `the engine failed (${words(error)}): reload the page and report this`,
+          ),
         );
       }
     };
@@ -101,7 +116,7 @@ export function instance(name, engine, dataset, replay = []) {
           failure(
             name,
             "engine-unavailable",
-            `the WebAssembly engine cannot run here (${error}): check that xdm-beacon.wasm is served beside the script and that the page's Content-Security-Policy allows 'wasm-unsafe-eval'`,
+            `the WebAssembly engine cannot run here (${words(error)}): check that xdm-beacon.wasm is served beside the script and that the page's Content-Security-Policy allows 'wasm-unsafe-eval'`,
           ),
         );
       });
