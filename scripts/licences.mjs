@@ -2,7 +2,6 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import satisfies from "spdx-satisfies";
 import { root, run, StepError } from "./steps.mjs";
 
 const ALLOWED = [
@@ -49,6 +48,8 @@ function npmPackages() {
 
 /** Throws with the names of all packages whose licence is not on the list. */
 export async function checkLicences() {
+  // Not above: this file is loaded before set-up has installed any package.
+  const { default: satisfies } = await import("spdx-satisfies");
   const offenders = [...(await crates()), ...npmPackages()].filter(({ licence }) => {
     try {
       return !satisfies(licence, ALLOWED);

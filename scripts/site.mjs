@@ -3,7 +3,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
-import sirv from "sirv";
 import { inletOrigin } from "./demo.mjs";
 
 /**
@@ -14,6 +13,8 @@ import { inletOrigin } from "./demo.mjs";
  * @returns {Promise<{origin: string, close: () => Promise<void>}>}
  */
 export async function serve(folder, { port = 0, inlet = inletOrigin, headers = {} } = {}) {
+  // Not above: this file is loaded before set-up has installed any package.
+  const { default: sirv } = await import("sirv");
   const files = sirv(folder, { dev: true });
   const server = createServer((request, response) => {
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);

@@ -1,7 +1,8 @@
 //! Killed at any moment, the inlet has every message that it acknowledged.
 //!
-//! Clients post distinct ids, single and in batches, without pause; at a random moment the inlet
-//! gets SIGKILL and is started again on the same folder. After every kill what was acknowledged
+//! Clients post distinct ids, single and in batches, without pause; the inlet gets SIGKILL, every
+//! other time at a random moment and every other time the instant after an acknowledgement (when
+//! one that came before its commit would be caught), and is started again on the same folder. After every kill what was acknowledged
 //! since the one before, and at the end everything ever acknowledged, must be among what is stored.
 
 mod common;
@@ -10,11 +11,11 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use common::{EVENTS, INLET, PATIENCE, Server, event_of, wait_for};
+use common::{EVENTS, INLET, PATIENCE, Server, event_of};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -30,11 +31,18 @@ const LONGEST_ROUND_MS: u64 = 150;
 struct Load {
     next_id: AtomicU64,
     acknowledged: Mutex<HashSet<String>>,
+    /// There are more of them.
+    more: Condvar,
 }
 
 impl Load {
-    fn acknowledged(&self) -> usize {
-        self.acknowledged.lock().unwrap().len()
+    /// Returns the instant that one more message has been acknowledged.
+    fn wait_for_one_more(&self) {
+        let known = self.acknowledged.lock().unwrap();
+        let before = known.len();
+        let (_known, waited) =
+            self.more.wait_timeout_while(known, PATIENCE, |known| known.len() == before).unwrap();
+        assert!(!waited.timed_out(), "waited in vain for an acknowledgement");
     }
 
     /// Posts until the connection breaks. Only what was answered counts as acknowledged.
@@ -63,6 +71,7 @@ impl Load {
             let responses = answer["responses"].as_array().map_or(1, Vec::len);
             assert!(matches!(status, 200 | 207) && responses == ids.len(), "{status} {answer}");
             self.acknowledged.lock().unwrap().extend(ids);
+            self.more.notify_all();
         }
     }
 }
@@ -127,8 +136,11 @@ fn what_was_acknowledged_survives_every_kill() {
                 thread::spawn(move || drop(load.run(&address, client)))
             })
             .collect();
-        wait_for("an acknowledgement", || (load.acknowledged() > 0).then_some(()));
+        load.wait_for_one_more();
         thread::sleep(Duration::from_micros(random.u64(0..LONGEST_ROUND_MS * 1_000)));
+        if kill % 2 == 0 {
+            load.wait_for_one_more();
+        }
         server.kill();
         for client in clients {
             client.join().expect("a client met a wrong answer");
