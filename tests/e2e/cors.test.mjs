@@ -1,0 +1,136 @@
+// Which message reaches the inlet under each of its CORS modes: by keepalive fetch, plain fetch and
+// beacon, with and without a warm preflight, while the page lives and while it leaves.
+//
+// That something does not arrive is told by one that is sent after it, by a way known to work.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import {
+  openBrowser,
+  openGate,
+  openHost,
+  openInlet,
+  openStage,
+  optionsFor,
+  page as pageWith,
+  until,
+} from "./support.mjs";
+
+let inlet, gate, stage, browser;
+
+before(async () => {
+  inlet = await openInlet();
+  gate = await openGate(inlet);
+  stage = await openStage();
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await stage?.close();
+  await gate?.close();
+  await inlet?.close();
+});
+afterEach(() => inlet.faults({}));
+
+/** Small ones go by keepalive; 70,000 bytes are above its budget. */
+const event = (id, size = 10) => ({ xdm: { _id: id, web: { webPageDetails: { name: "x".repeat(size) } } } });
+const PLAIN = 70_000;
+
+/** A page of its own browser context, so that no preflight is remembered. */
+async function openSender(name, delivery) {
+  const host = await openHost(browser);
+  const options = optionsFor(gate.origin, { context: [], delivery });
+  await host.page.goto(stage.put(`/${name}.html`, pageWith(options)));
+  await host.call("getStatus");
+  return host;
+}
+
+/** Whether `id` arrived, known after a later message did. */
+async function didArrive(id) {
+  await inlet.faults({});
+  const control = await openSender("control");
+  const { value } = await control.call("sendEvent", event(`${id}-control`));
+  assert.equal(value.status, "delivered");
+  await control.context.close();
+  const { rows } = await inlet.get(`/inspect/good?id=${id}`);
+  return rows.length === 1;
+}
+
+/** Sends as the page goes away, and waits until a first request for it, a preflight maybe, was answered. */
+async function leaveSending(host, options) {
+  const before = gate.requests.length;
+  await host.page.evaluate((options) => {
+    addEventListener("pagehide", () => xdmBeacon("sendEvent", options));
+  }, options);
+  await host.page.goto(stage.put("/elsewhere.html", "<title>Elsewhere</title>"));
+  await until("a request of the page that left", () =>
+    gate.requests.slice(before).some(({ status }) => status !== undefined),
+  );
+}
+
+const ARRIVES = { star: true, credentials: true, none: false };
+
+for (const [cors, arrives] of Object.entries(ARRIVES)) {
+  for (const preflight of ["cold", "warm"]) {
+    const warm = async (host) => {
+      if (preflight === "warm") await host.call("sendEvent", event(`${cors}-warming-${Math.random()}`));
+      await inlet.faults({ cors });
+    };
+
+    for (const [transport, size] of [
+      ["keepalive fetch", 10],
+      ["plain fetch", PLAIN],
+    ]) {
+      test(`${cors}, ${preflight} preflight, living page, ${transport}`, async () => {
+        const id = `living-${cors}-${preflight}-${size}`;
+        const host = await openSender("living");
+        await warm(host);
+        const { value } = await host.call("sendEvent", event(id, size));
+        // Without CORS headers a request that may leave (its preflight is remembered) is stored all the
+        // same, but its answer cannot be read.
+        const expected = arrives ? { status: "delivered" } : { status: "dropped", reason: "network" };
+        const { id: _, timestamp: __, ...told } = value;
+        assert.deepEqual(told, expected);
+        assert.deepEqual(await host.heard(), []);
+        assert.equal(await didArrive(id), arrives || preflight === "warm");
+        await host.context.close();
+      });
+    }
+
+    test(`${cors}, ${preflight} preflight, leaving page, keepalive fetch`, async () => {
+      const id = `leaving-${cors}-${preflight}`;
+      const host = await openSender("leaving");
+      await warm(host);
+      await leaveSending(host, event(id));
+      if (arrives || preflight === "warm") await inlet.arrived(id);
+      else assert.equal(await didArrive(id), false);
+      await host.context.close();
+    });
+
+    test(`${cors}, ${preflight} preflight, leaving page, JSON beacon`, async () => {
+      const id = `beacon-${cors}-${preflight}`;
+      const host = await openSender("beacon", { transport: "beacon" });
+      // What a fetch without credentials has warmed is nothing to a beacon, which has them.
+      await warm(host);
+      await leaveSending(host, event(id));
+      if (cors === "credentials") await inlet.arrived(id);
+      else assert.equal(await didArrive(id), false);
+      await host.context.close();
+    });
+  }
+}
+
+test("the page reads Retry-After only where the inlet exposes it", async () => {
+  const host = await openSender("retry");
+  const read = (endpoint) =>
+    host.page.evaluate(async (endpoint) => {
+      const answer = await fetch(endpoint, { method: "POST", body: "{}" });
+      return [answer.status, answer.headers.get("Retry-After")];
+    }, endpoint);
+  const { endpoint } = optionsFor(inlet.origin);
+  await inlet.faults({ target: "collection", status: 503, retryAfter: 7 });
+  assert.deepEqual(await read(endpoint), [503, null]);
+  await inlet.faults({ target: "collection", status: 503, retryAfter: 7, exposeRetryAfter: true });
+  assert.deepEqual(await read(endpoint), [503, "7"]);
+  await host.context.close();
+});
