@@ -35,7 +35,8 @@ fn everything_survives_a_restart() {
     let patch = json!([{"op": "add", "path": "/tags/unifiedProfile", "value": ["enabled:true"]}]);
     assert_eq!(server.ask(Request::new("PATCH", "/datasets/fresh").json(&patch)).status, 200);
     let before = look(&server);
-    assert!(server.signal("TERM").success());
+    server.signal("TERM");
+    assert!(server.end().success());
 
     let mut server = Server::start_on(folder.path(), &[]);
     assert_eq!(look(&server), before);
@@ -52,18 +53,27 @@ fn everything_survives_a_restart() {
 fn both_signals_stop_it_and_requests_under_way_are_answered() {
     for name in ["TERM", "INT"] {
         let mut server = Server::start(&[]);
-        server.faults(&json!({"delayMs": 500}));
-        let address = server.address.clone();
-        let slow = std::thread::spawn(move || {
-            Request::new("POST", &format!("/collection/{}", common::INLET))
-                .json(&event("x"))
-                .to(&address)
-                .status
-        });
-        // The request is under way once it is being delayed; a moment is all there is to see.
-        std::thread::sleep(std::time::Duration::from_millis(200));
-        assert!(server.signal(name).success());
-        assert_eq!(slow.join().unwrap(), 200);
+        let mut stream = BufReader::new(TcpStream::connect(&server.address).unwrap());
+        stream.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
+        let body = event("x").to_string();
+        write!(
+            stream.get_mut(),
+            "POST /collection/{} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nexpect: 100-continue\r\n\r\n",
+            common::INLET,
+            body.len(),
+        )
+        .unwrap();
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        assert_eq!(line, "HTTP/1.1 100 Continue\r\n", "the request is under way");
+        server.signal(name);
+        wait_for("the inlet to refuse connections", || TcpStream::connect(&server.address).err());
+        write!(stream.get_mut(), "{body}").unwrap();
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).unwrap();
+        assert!(rest.trim_start().starts_with("HTTP/1.1 200 OK"), "{rest}");
+        assert!(server.end().success());
     }
 }
 
@@ -211,7 +221,8 @@ fn open_streams_and_idle_connections_do_not_keep_it_alive() {
         assert_ne!(stream.read_line(&mut line).unwrap(), 0);
     }
     let _idle = TcpStream::connect(&server.address).unwrap();
-    assert!(server.signal("TERM").success());
+    server.signal("TERM");
+    assert!(server.end().success());
     let mut rest = String::new();
     stream.read_to_string(&mut rest).unwrap();
     assert!(rest.ends_with("0\r\n\r\n"), "the stream is ended, not broken off: {rest:?}");

@@ -79,10 +79,14 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// Sends a signal by its name and waits for the end.
-    pub fn signal(&mut self, name: &str) -> ExitStatus {
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for it to stop by itself.
+    pub fn end(&mut self) -> ExitStatus {
         wait_for("the inlet to stop", || self.child.try_wait().unwrap())
     }
 
