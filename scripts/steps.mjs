@@ -33,12 +33,12 @@ export class StepError extends Error {
  * Runs one step and prints a line for it. `done()` true means that it is there already.
  *
  * @param {string} name
- * @param {{done?: () => boolean | Promise<boolean>, run: () => unknown, remedy?: string}} step
+ * @param {{done?: () => boolean | Promise<boolean>, skipped?: string, run: () => unknown, remedy?: string}} step
  */
-export async function step(name, { done, run, remedy }) {
+export async function step(name, { done, skipped = "already there", run, remedy }) {
   const since = Date.now();
   if (done && (await done())) {
-    console.log(`  = ${name} (already there)`);
+    console.log(`  = ${name} (${skipped})`);
     return;
   }
   console.log(`  > ${name} …`);

@@ -1,6 +1,6 @@
 // `npm test`: sets up, checks the style of everything, and runs every test there is.
 
-import { readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
 import { buildInlet, nativeEnv } from "./inlet.mjs";
@@ -68,7 +68,10 @@ await step("test everything together in Chromium", {
     );
   },
 });
+const officialSchemas = process.env.XDM_SCHEMAS || join(root, "../shared/xdm-schemas");
 await step("hold what the browser sent against the official schemas", {
+  done: () => !existsSync(officialSchemas),
+  skipped: "they are not at hand",
   run: () =>
     run("cargo", ["test", "-p", "xdm-inlet", "--test", "official_schemas"], {
       env: { ...nativeEnv, XDM_EVENTS: SENT },
