@@ -17,6 +17,12 @@ use page::BrowserPage;
 use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
 
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(catch, js_namespace = console)]
+    fn warn(text: &str) -> Result<(), JsValue>;
+}
+
 struct Instance {
     beacon: Beacon,
     /// The page's promises that wait: ticket, resolve, reject.
@@ -131,7 +137,9 @@ fn carry_out(handle: u32, outputs: Vec<Output>) {
             Output::FlushTimer(ticket, ms) => {
                 Timeout::new(ms as u32, move || flush_timed_out(handle, ticket)).forget();
             }
-            Output::Log(text) => web_sys::console::warn_1(&text.into()),
+            Output::Log(text) => {
+                let _ = warn(&text);
+            }
         }
     }
 }

@@ -56,16 +56,29 @@ async function didArrive(id) {
   return rows.length === 1;
 }
 
-/** Sends as the page goes away, and waits until a first request for it, a preflight maybe, was answered. */
-async function leaveSending(host, options) {
-  const before = gate.requests.length;
-  await host.page.evaluate((options) => {
-    addEventListener("pagehide", () => xdmBeacon("sendEvent", options));
-  }, options);
-  await host.page.goto(stage.put("/elsewhere.html", "<title>Elsewhere</title>"));
-  await until("a request of the page that left", () =>
+/** Waits until a first request since `before`, a preflight maybe, was answered. */
+const answered = (before) =>
+  until("an answer to the first request", () =>
     gate.requests.slice(before).some(({ status }) => status !== undefined),
   );
+
+/** Sends as the page goes away; gives back what the promise said before it was gone, if it did. */
+async function leave(host, options) {
+  await host.page.evaluate((options) => {
+    addEventListener("pagehide", () =>
+      xdmBeacon("sendEvent", options).then(({ status }) => {
+        localStorage.told = status;
+      }),
+    );
+  }, options);
+  await host.page.goto(stage.put("/elsewhere.html", "<title>Elsewhere</title>"));
+  return host.page.evaluate(() => localStorage.told);
+}
+
+async function leaveSending(host, options) {
+  const before = gate.requests.length;
+  assert.equal(await leave(host, options), "handedOver");
+  await answered(before);
 }
 
 const ARRIVES = { star: true, credentials: true, none: false };
@@ -119,6 +132,79 @@ for (const [cors, arrives] of Object.entries(ARRIVES)) {
     });
   }
 }
+
+for (const [cors, arrives] of Object.entries({ ...ARRIVES, star: false })) {
+  for (const preflight of ["cold", "warm"]) {
+    test(`${cors}, ${preflight} preflight, living page, JSON beacon`, async () => {
+      const id = `unloading-${cors}-${preflight}`;
+      const host = await openSender("unloading", { transport: "beacon" });
+      if (preflight === "warm") await host.call("sendEvent", event(`${id}-warming`));
+      await inlet.faults({ cors });
+      const before = gate.requests.length;
+      const { value } = await host.call("sendEvent", { ...event(id), documentUnloading: true });
+      // The browser takes it in any case, and never tells.
+      assert.equal(value.status, "handedOver");
+      await answered(before);
+      if (arrives) await inlet.arrived(id);
+      else assert.equal(await didArrive(id), false);
+      assert.deepEqual(await host.heard(), []);
+      await host.context.close();
+    });
+  }
+}
+
+test("plain fetch from a leaving page may arrive or not, and nobody says that it did", async () => {
+  for (const preflight of ["cold", "warm"]) {
+    const id = `plain-leaving-${preflight}`;
+    const host = await openSender("plain-leaving");
+    if (preflight === "warm") await host.call("sendEvent", event(`${id}-warming`));
+    assert.equal(await leave(host, event(id, PLAIN)), undefined);
+    await didArrive(id);
+    assert.equal((await inlet.counts()).duplicates, 0);
+    await host.context.close();
+  }
+});
+
+test("what was asked once is not asked again, but single and batch apart, and a beacon by itself", async () => {
+  await inlet.faults({ cors: "credentials" });
+  const host = await openSender("apart", { transport: "beacon" });
+  const since = gate.requests.length;
+  /** Each request from here on that came for this path, preflights marked. */
+  const seen = (path) =>
+    gate.requests
+      .slice(since)
+      .filter((request) => request.path === path)
+      .map(({ method }) => method);
+  const { endpoint } = optionsFor(gate.origin);
+  const single = new URL(endpoint).pathname;
+  const batch = single.replace("/collection/", "/collection/batch/");
+
+  await host.call("sendEvent", event("apart-1"));
+  await host.call("sendEvent", event("apart-2"));
+  assert.deepEqual(seen(single), ["OPTIONS", "POST", "POST"]);
+
+  const post = (path) =>
+    host.page.evaluate(
+      (url) =>
+        fetch(url, {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          credentials: "omit",
+          body: "{}",
+        }).then(({ status }) => status),
+      gate.origin + path,
+    );
+  await post(batch);
+  await post(batch);
+  assert.deepEqual(seen(batch), ["OPTIONS", "POST", "POST"]);
+  await post(single);
+  assert.deepEqual(seen(single), ["OPTIONS", "POST", "POST", "POST"]);
+
+  await host.call("sendEvent", { ...event("apart-beacon"), documentUnloading: true });
+  await inlet.arrived("apart-beacon");
+  assert.deepEqual(seen(single), ["OPTIONS", "POST", "POST", "POST", "OPTIONS", "POST"]);
+  await host.context.close();
+});
 
 test("the page reads Retry-After only where the inlet exposes it", async () => {
   const host = await openSender("retry");

@@ -103,13 +103,13 @@ for (const [what, answer, fate, preflight] of [
   ["closes the connection", (request) => request.socket.destroy(), dropped("network")],
   ["breaks off in its answer", breakOff, dropped("network")],
 ]) {
-  test(`an endpoint that ${what}`, async () => {
+  test(`an endpoint that ${what}`, async (t) => {
     const endpoint = await openEndpoint(answer, preflight);
+    t.after(endpoint.close);
     const host = await openHost(browser);
     await host.page.goto(stage.put("/rubbish.html", pageWith(optionsFor(endpoint.origin))));
     await assertFate(host, fate);
     await host.context.close();
-    await endpoint.close();
   });
 }
 
@@ -173,13 +173,14 @@ for (const [what, fetch, fate] of [
   });
 }
 
-test("an endpoint that never answers holds up nobody", async () => {
+test("an endpoint that never answers holds up nobody", async (t) => {
   const mute = await listenOnLoopback(createServer(() => {}));
   const silent = await openHaltingEndpoint(() => {});
   const stalled = await openHaltingEndpoint((response) => {
     response.writeHead(200, { ...CORS, "Content-Length": 1000 });
     response.flushHeaders();
   });
+  for (const endpoint of [mute, silent, stalled]) t.after(endpoint.close);
   const timeout = dropped("timeout");
 
   // Side by side, since each of them waits for the library to lose its patience.
@@ -215,7 +216,6 @@ test("an endpoint that never answers holds up nobody", async () => {
       await host.context.close();
     }),
   ]);
-  await Promise.all([mute, silent, stalled].map((endpoint) => endpoint.close()));
 });
 
 /** Answers its first POST as `begin` does, which is not to the end, and takes all others. */

@@ -106,7 +106,10 @@ export function instance(name, engine, dataset, replay = []) {
           handle,
           JSON.stringify(dataset),
           () => {},
-          () => {},
+          ({ message }) => {
+            // No promise of the page tells what is wrong with its attributes.
+            if (["", "true"].includes(dataset.debug?.trim())) console.warn(message);
+          },
         );
       run((...args) => engine.command(handle, ...args));
     },

@@ -12,11 +12,12 @@ const declared = dataset.name || "xdmBeacon";
 if (dataset.endpoint || !names.size) names.add(declared);
 window.__xdmBeaconNS = [...names];
 
-const engine = start(new URL("xdm-beacon.wasm", currentScript?.src || document.baseURI));
+const wasm = new URL("xdm-beacon.wasm", currentScript?.src || document.baseURI);
 for (const name of names) {
   const queue = window[name]?.q;
   // A second copy of the script finds a live function, whose queue is no array, and leaves it alone.
   if (!window[name] || Array.isArray(queue)) {
-    window[name] = instance(name, engine, dataset.endpoint && name === declared ? dataset : undefined, queue);
+    const configured = dataset.endpoint && name === declared;
+    window[name] = instance(name, start(wasm), configured ? dataset : undefined, queue);
   }
 }
