@@ -1,7 +1,8 @@
 // `npm test`: sets up, checks the style of everything, and runs every test there is.
 
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { browserTests } from "./browser-tests.mjs";
 import { build } from "./build.mjs";
 import { buildInlet, nativeEnv } from "./inlet.mjs";
 import { checkLicences } from "./licences.mjs";
@@ -53,19 +54,8 @@ await step("test the core in the browser", {
 });
 await step("test everything together in Chromium", {
   run: () => {
-    const suites = readdirSync(join(root, "tests/e2e")).filter((name) => name.endsWith(".test.mjs"));
     rmSync(SENT, { force: true });
-    // One after another: the machine may have two cores only.
-    return run(
-      process.execPath,
-      [
-        "--test",
-        "--test-concurrency=1",
-        "--test-reporter=spec",
-        ...suites.map((name) => join("tests/e2e", name)),
-      ],
-      { env: { XDM_EVENTS_OUT: SENT }, ...shown },
-    );
+    return browserTests({ env: { XDM_EVENTS_OUT: SENT }, show: true });
   },
 });
 const officialSchemas = process.env.XDM_SCHEMAS || join(root, "../shared/xdm-schemas");

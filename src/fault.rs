@@ -42,7 +42,7 @@ reasons! {
     NotABoolean "not-a-boolean" "must be true or false";
     NotAnArray "not-an-array" "must be an array";
     NotANumber "not-a-number" "must be a number";
-    NotAUrl "not-a-url" "must be an absolute URL";
+    NotAUrl "not-a-url" "must be a whole URL of plain characters, like https://dcs.adobedc.net/collection/1a2b";
     NotJson "not-json" "must be JSON";
     Missing "missing" "is required";
     Empty "empty" "must not be empty";

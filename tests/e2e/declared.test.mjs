@@ -125,7 +125,7 @@ for (const [what, wrong, logs] of [
     { "data-delivery-transport": "pigeon" },
     /'delivery.transport' must be "auto"/,
   ],
-  ["an endpoint that is none", { "data-endpoint": "inlet" }, /'endpoint' must be an absolute URL/],
+  ["an endpoint that is none", { "data-endpoint": "inlet" }, /'endpoint' must be a whole URL/],
   ["a context that is none", { "data-context": "web weather" }, /'context\[1\]' must be "web"/],
 ]) {
   test(`a tag with ${what} leaves the instance to be configured, and debug says why`, async () => {

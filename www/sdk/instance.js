@@ -16,11 +16,15 @@ function words(thrown) {
   }
 }
 
+/** JSON leaves functions out; left in, an option that is none is refused by its name. */
+const showFunctions = (_key, value) => (typeof value === "function" ? "a function" : value);
+
 /** Options as JSON text, "" for none, or the error that tells why they have no JSON form. */
-function textOf(name, options) {
+function textOf(name, command, options) {
   try {
     if (options instanceof Error) throw options;
-    return JSON.stringify(options) ?? "";
+    // Any replacer, be it null, costs the browser's quick and deep way of doing this.
+    return JSON.stringify(options, command === "configure" ? showFunctions : undefined) ?? "";
   } catch (error) {
     return failure(
       name,
@@ -57,7 +61,7 @@ export function instance(name, engine, dataset, replay = []) {
   let submit = (entry) => queue.push(entry);
 
   const accept = ([resolve, reject, [command, options], moment]) => {
-    const text = textOf(name, options);
+    const text = textOf(name, command, options);
     if (text instanceof Error) reject(text);
     else submit([resolve, reject, command, text, moment]);
   };
