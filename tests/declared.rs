@@ -133,7 +133,10 @@ fn a_whole_tag_configures_its_instance() {
 #[test]
 fn faulty_attributes_are_named_by_their_option() {
     let not_https = ("not-https", "must start with https:// (http:// is for this machine alone)");
-    let not_a_url = ("not-a-url", "must be a whole URL of plain characters, like https://dcs.adobedc.net/collection/1a2b");
+    let not_a_url = (
+        "not-a-url",
+        "must be a whole URL of plain characters, like https://dcs.adobedc.net/collection/1a2b",
+    );
     let not_an_org = ("not-an-org", "must be an organisation id that ends in @AdobeOrg");
     let not_a_context = (
         "not-a-context",

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use support::*;
 use xdm_beacon::settings::{Contexts, Settings, TransportChoice};
 
-const NOT_A_URL: (&str, &str) = ("not-a-url", "must be a whole URL of plain characters, like https://dcs.adobedc.net/collection/1a2b");
+const NOT_A_URL: (&str, &str) =
+    ("not-a-url", "must be a whole URL of plain characters, like https://dcs.adobedc.net/collection/1a2b");
 const NOT_HTTPS: (&str, &str) = ("not-https", "must start with https:// (http:// is for this machine alone)");
 const NOT_AN_ORG: (&str, &str) = ("not-an-org", "must be an organisation id that ends in @AdobeOrg");
 const NOT_A_CONTEXT: (&str, &str) = (
