@@ -67,6 +67,8 @@ export async function build() {
           "web",
           "--omit-default-module-path",
           "--no-typescript",
+          // Lets the loader start afresh after a trap.
+          "--experimental-reset-state-function",
           "--out-dir",
           join(root, "target/glue"),
         ],

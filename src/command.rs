@@ -5,14 +5,15 @@
 
 use crate::collect::{Moment, Page, context};
 use crate::delivery::{
-    Answer, Counts, Delivery, Direct, DropReason, Effect, Fate, Message, Request, RequestId, Ticket,
+    Config, Counts, DiskOp, Document, DropReason, Effect, Engine, Fate, Message, Now, PageEvent, Priority,
+    Request, Ticket, Url, Write,
 };
 use crate::fault::{Fault, Reason};
 use crate::json::{self, Kind};
-use crate::settings::{Contexts, Settings, Target, boolean, each, milliseconds, schema_ref, string};
+use crate::settings::{Settings, Target, boolean, each, milliseconds, schema_ref, string};
 use crate::time::Millis;
 use crate::xdm::entity::{self, Parts};
-use crate::xdm::limits;
+use crate::xdm::{limits, mapping};
 use serde::Serialize;
 
 /// The commands, as `getLibraryInfo` lists them.
@@ -21,6 +22,7 @@ const COMMANDS: [&str; 7] =
 /// How far ahead of the endpoint's clock a timestamp may be, in milliseconds: the platform wants it
 /// in the past, and clocks differ a little.
 const CLOCK_TOLERANCE_MS: Millis = 60_000;
+const HOUR_MS: Millis = 3_600_000;
 /// How long `flush` waits unless told otherwise.
 const FLUSH_TIMEOUT_MS: i32 = 10_000;
 
@@ -33,8 +35,11 @@ pub struct Call<'a> {
     pub options: &'a str,
     /// The promise to settle.
     pub ticket: Ticket,
-    /// When and where it was called, if not here and now (a replay of the base code's queue).
-    pub moment: Option<Moment>,
+    /// When and where it was called.
+    pub moment: Moment,
+    /// Sixteen random bytes, unlike those of any other call; the same when a call is repeated because
+    /// the engine trapped, so that its event keeps its `_id`.
+    pub entropy: [u8; 16],
 }
 
 /// What the browser layer has to do.
@@ -47,6 +52,32 @@ pub enum Output {
         /// What and how.
         request: Request,
     },
+    /// Replace the deferred request by this one, `(url, body)`, or by none: [`Effect::Defer`].
+    Defer(Option<(String, String)>),
+    /// Open the outbox and ask for the lease of this name: [`Effect::Open`].
+    Open {
+        /// The name of the page's life.
+        owner: String,
+        /// The name of the lease: alike for all instances that send to the same place.
+        lease: String,
+    },
+    /// [`Effect::Close`]
+    Close,
+    /// [`Effect::Write`]
+    Write(DiskOp, Write),
+    /// [`Effect::Survey`]
+    Survey(String),
+    /// [`Effect::Handoff`]
+    Handoff {
+        /// The name of the page's life.
+        owner: String,
+        /// What to store; empty to remove it.
+        text: String,
+    },
+    /// [`Effect::Remember`], under this name.
+    Remember(String, String),
+    /// [`Effect::Wake`]
+    Wake(Millis),
     /// Resolve a promise.
     Resolve(Ticket, Outcome),
     /// Reject a promise with an `Error` of this `code` and `message`.
@@ -88,7 +119,7 @@ pub struct Sent {
     detail: String,
 }
 
-/// `{delivered, stored}` since the call of `flush`.
+/// `{delivered, stored}`: delivered since the call of `flush`, and what is in the outbox after it.
 #[derive(Serialize, Debug)]
 pub struct Flushed {
     delivered: u32,
@@ -103,6 +134,10 @@ pub struct Status {
     counts: Counts,
     /// Timestamps that were ahead of the endpoint's clock and put back.
     timestamps_corrected: u32,
+    /// How often the engine had to be started anew; what is counted here began with the last time.
+    engine_restarts: u32,
+    /// Messages that fail while others pass, set aside until the next visit.
+    parked: u32,
     outbox: Outbox,
 }
 
@@ -111,6 +146,8 @@ struct Outbox {
     events: u32,
     bytes: u32,
     durable: bool,
+    /// Records given up: unreadable, too old, or pushed out.
+    dropped: u32,
 }
 
 /// `{name, version, commands, engine, configuration}`
@@ -129,26 +166,43 @@ struct Flush {
     before: Counts,
 }
 
+/// What a page gives an instance to begin with.
+#[derive(Clone, Debug)]
+pub struct Birth {
+    /// The global function, which error messages start with.
+    pub name: String,
+    /// What all instances of the document share.
+    pub document: Document,
+    /// The name of the page's life, random: the outbox keeps messages under it.
+    pub owner: String,
+    /// Whether the page is hidden.
+    pub hidden: bool,
+    /// Whether the browser believes that it has a network.
+    pub online: bool,
+    /// How many engines of this page and owner have trapped before this one.
+    pub restarts: u32,
+}
+
 /// One instance.
 pub struct Beacon {
-    name: String,
-    configured: Option<(Settings, Direct)>,
+    birth: Birth,
+    configured: Option<(Settings, Engine)>,
     debug: bool,
     flushes: Vec<Flush>,
     timestamps_corrected: u32,
-    leaving: bool,
+    sequence: u32,
 }
 
 impl Beacon {
-    /// `name`: the global function, which error messages start with.
-    pub fn new(name: &str) -> Beacon {
+    /// An instance that is not configured yet.
+    pub fn new(birth: Birth) -> Beacon {
         Beacon {
-            name: String::from(name),
+            birth,
             configured: None,
             debug: false,
             flushes: Vec::new(),
             timestamps_corrected: 0,
-            leaving: false,
+            sequence: 0,
         }
     }
 
@@ -156,7 +210,7 @@ impl Beacon {
     pub fn call(&mut self, call: Call<'_>, page: &dyn Page, out: &mut Vec<Output>) {
         let ticket = call.ticket;
         if let Err(fault) = self.run(call, page, out) {
-            let message = fault.message(&self.name);
+            let message = fault.message(&self.birth.name);
             if self.debug {
                 out.push(Output::Log(message.clone()));
             }
@@ -165,36 +219,43 @@ impl Beacon {
     }
 
     /// The options of `configure` that a script tag declares, from its `dataset` as JSON text.
-    pub fn declared(&mut self, dataset: &str, ticket: Ticket, page: &dyn Page, out: &mut Vec<Output>) {
+    pub fn declared(&mut self, dataset: &str, call: Call<'_>, page: &dyn Page, out: &mut Vec<Output>) {
         match crate::declared::options(dataset) {
-            Ok(options) => {
-                let call = Call { command: "configure", options: &options, ticket, moment: None };
-                self.call(call, page, out);
+            Ok(options) => self.call(Call { command: "configure", options: &options, ..call }, page, out),
+            Err(fault) => {
+                let message = fault.message(&self.birth.name);
+                out.push(Output::Reject(call.ticket, fault.reason.code(), message));
             }
-            Err(fault) => out.push(Output::Reject(ticket, fault.reason.code(), fault.message(&self.name))),
         }
     }
 
-    /// Takes the answer to a request.
-    pub fn answer(&mut self, request: RequestId, answer: Answer<'_>, now: Millis, out: &mut Vec<Output>) {
-        let Some((_, delivery)) = &mut self.configured else { return };
+    /// Tells the delivery engine something, once there is one.
+    pub fn deliver(&mut self, out: &mut Vec<Output>, tell: impl FnOnce(&mut Engine, &mut Vec<Effect>)) {
+        let Some((_, engine)) = &mut self.configured else { return };
         let mut effects = Vec::new();
-        delivery.answer(request, answer, now, &mut effects);
+        tell(engine, &mut effects);
         self.carry(effects, out);
-        self.settle_flushes(out, |_, counts| counts.in_flight == 0);
+        self.settle_flushes(out, None);
+    }
+
+    /// The page does something.
+    pub fn page(&mut self, event: PageEvent, now: Now, out: &mut Vec<Output>) {
+        match &event {
+            PageEvent::Hidden | PageEvent::Leaving => self.birth.hidden = true,
+            PageEvent::Shown => self.birth.hidden = false,
+            PageEvent::Restored { owner } => {
+                self.birth.hidden = false;
+                self.birth.owner.clone_from(owner);
+            }
+            PageEvent::Offline => self.birth.online = false,
+            PageEvent::Online => self.birth.online = true,
+        }
+        self.deliver(out, |engine, effects| engine.page(event, now, effects));
     }
 
     /// The time that a `flush` was given is over.
     pub fn flush_timed_out(&mut self, ticket: Ticket, out: &mut Vec<Output>) {
-        self.settle_flushes(out, |flush, _| flush.ticket == ticket);
-    }
-
-    /// The page is leaving (hidden or unloading), or came back.
-    pub fn leaving(&mut self, leaving: bool) {
-        self.leaving = leaving;
-        if let Some((_, delivery)) = &mut self.configured {
-            delivery.leaving(leaving);
-        }
+        self.settle_flushes(out, Some(ticket));
     }
 
     fn run(&mut self, call: Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> Result<(), Fault> {
@@ -209,7 +270,7 @@ impl Beacon {
         let done = match call.command {
             "configure" => self.configure(&call, page, out),
             "sendEvent" | "sendProfile" => self.send(&call, page, out),
-            "flush" => self.flush(&call, out),
+            "flush" => self.flush(&call, page, out),
             "setDebug" => self.set_debug(&call, out),
             _ => {
                 let outcome = if call.command == "getStatus" { self.status() } else { self.library() };
@@ -224,19 +285,49 @@ impl Beacon {
 
     fn configure(&mut self, call: &Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> Result<(), Fault> {
         let settings = Settings::parse(call.options)?;
-        let mut delivery = Direct::new(settings.transport, page.has_keepalive());
-        delivery.leaving(self.leaving);
+        let delivery = &settings.delivery;
+        let config = Config {
+            endpoint: settings.endpoint.clone(),
+            has_batch: settings.batch_endpoint.is_some(),
+            org_id: settings.org_id.clone(),
+            transport: delivery.transport,
+            has_keepalive: page.has_keepalive(),
+            has_deferred: page.has_deferred(),
+            storage: delivery.storage,
+            max_batch_events: delivery.max_batch_events as usize,
+            max_batch_bytes: delivery.max_batch_bytes as usize,
+            max_wait: Millis::from(delivery.max_wait_ms),
+            max_stored_bytes: delivery.max_stored_bytes as usize,
+            max_age: Millis::from(delivery.max_age_hours) * HOUR_MS,
+            mode: delivery.mode,
+        };
+        let seed = low_half(page.entropy());
+        let birth = &self.birth;
+        let online = birth.online;
+        let mut engine =
+            Engine::new(config, &birth.document, &birth.owner, seed, birth.hidden, birth.restarts > 0);
+        let now = page.clocks();
+        if delivery.storage {
+            engine.recall(&page.recall(&place(&settings)), now);
+        }
         self.debug = settings.debug;
-        self.configured = Some((settings, delivery));
+        self.configured = Some((settings, engine));
+        self.deliver(out, |engine, effects| {
+            engine.start(now, effects);
+            if !online {
+                engine.page(PageEvent::Offline, now, effects);
+            }
+        });
         out.push(Output::Resolve(call.ticket, Outcome::Done {}));
         Ok(())
     }
 
     fn send(&mut self, call: &Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> Result<(), Fault> {
-        let Some((settings, delivery)) = &mut self.configured else { return Ok(()) };
+        let Some((settings, engine)) = &mut self.configured else { return Ok(()) };
         let is_event = call.command == "sendEvent";
         let mut parts = Parts::default();
         let (mut dataset_id, mut schema, mut unloading) = (None, None, false);
+        let mut priority = Priority::Normal;
         if !call.options.is_empty() {
             each(call.options, |key, raw| {
                 // What is null was left out.
@@ -252,10 +343,14 @@ impl Beacon {
                     ("type", true) => parts.event_type = raw,
                     ("timestamp", true) => parts.timestamp = raw,
                     ("documentUnloading", true) => unloading = boolean(raw)?,
-                    ("priority", true) => match json::string(raw).as_deref() {
-                        Some("high" | "normal" | "low") => {}
-                        _ => return Err(Fault::new(Reason::NotAPriority)),
-                    },
+                    ("priority", true) => {
+                        priority = match json::string(raw).as_deref() {
+                            Some("high") => Priority::High,
+                            Some("normal") => Priority::Normal,
+                            Some("low") => Priority::Low,
+                            _ => return Err(Fault::new(Reason::NotAPriority)),
+                        };
+                    }
                     _ => return Err(Fault::new(Reason::UnknownOption)),
                 }
                 Ok(())
@@ -273,12 +368,16 @@ impl Beacon {
 
         let mut corrected = false;
         let (mut entity, profile_limit) = if is_event {
-            let moment = call.moment.clone().unwrap_or_else(|| moment(settings.context, page));
-            let around = context(settings.context, &moment, page);
+            let around = context(settings.context, &call.moment, page);
             parts.context = &around;
-            let mut event = entity::experience_event(&parts, page.entropy(), moment.now)?;
-            if let Some(skew) = delivery.clock_skew() {
-                let endpoint_now = page.now().saturating_add(skew);
+            let sequence = match &settings.delivery.sequence_path {
+                Some(path) => sequence(path, &self.birth.owner, self.sequence + 1)?,
+                None => String::new(),
+            };
+            parts.sequence = &sequence;
+            let mut event = entity::experience_event(&parts, call.entropy, call.moment.now)?;
+            if let Some(skew) = engine.clock_skew() {
+                let endpoint_now = page.clocks().wall.saturating_add(skew);
                 if event.timestamp_ms > endpoint_now.saturating_add(CLOCK_TOLERANCE_MS) {
                     event.set_timestamp(endpoint_now);
                     corrected = true;
@@ -294,23 +393,25 @@ impl Beacon {
             return Err(Fault::at(Reason::TooLarge, call.command));
         }
         self.timestamps_corrected += u32::from(corrected);
+        self.sequence += u32::from(is_event);
         if self.debug && entity.json.len() > profile_limit {
-            out.push(Output::Log(oversize_warning(&self.name, entity.json.len(), profile_limit)));
+            out.push(Output::Log(oversize_warning(&self.birth.name, entity.json.len(), profile_limit)));
         }
         let message = Message {
             json,
             ticket: call.ticket,
+            key: key(call.entropy),
             id: entity.id.take(),
             timestamp: entity.timestamp.take(),
+            priority,
             unloading,
         };
-        let mut effects = Vec::new();
-        delivery.accept(message, &mut effects);
-        self.carry(effects, out);
+        let now = page.clocks();
+        self.deliver(out, |engine, effects| engine.accept(message, now, effects));
         Ok(())
     }
 
-    fn flush(&mut self, call: &Call<'_>, out: &mut Vec<Output>) -> Result<(), Fault> {
+    fn flush(&mut self, call: &Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> Result<(), Fault> {
         let mut timeout = FLUSH_TIMEOUT_MS;
         if !call.options.is_empty() {
             each(call.options, |key, raw| match key {
@@ -320,7 +421,8 @@ impl Beacon {
         }
         self.flushes.push(Flush { ticket: call.ticket, before: self.counts() });
         out.push(Output::FlushTimer(call.ticket, timeout));
-        self.settle_flushes(out, |_, counts| counts.in_flight == 0);
+        let now = page.clocks();
+        self.deliver(out, |engine, effects| engine.flush(now, effects));
         Ok(())
     }
 
@@ -336,14 +438,22 @@ impl Beacon {
     }
 
     fn counts(&self) -> Counts {
-        self.configured.as_ref().map(|(_, delivery)| delivery.counts()).unwrap_or_default()
+        self.configured.as_ref().map(|(_, engine)| engine.counts()).unwrap_or_default()
     }
 
     fn status(&self) -> Outcome {
+        let notes = self.configured.as_ref().map(|(_, engine)| engine.notes()).unwrap_or_default();
         Outcome::Status(Status {
             counts: self.counts(),
             timestamps_corrected: self.timestamps_corrected,
-            outbox: Outbox { events: 0, bytes: 0, durable: false },
+            engine_restarts: self.birth.restarts,
+            parked: notes.parked,
+            outbox: Outbox {
+                events: notes.outbox_events,
+                bytes: notes.outbox_bytes,
+                durable: notes.durable,
+                dropped: notes.records_dropped,
+            },
         })
     }
 
@@ -361,16 +471,30 @@ impl Beacon {
         })
     }
 
-    /// Turns the delivery's effects into outputs.
+    /// Turns the engine's effects into outputs.
     fn carry(&mut self, effects: Vec<Effect>, out: &mut Vec<Output>) {
         let Some((settings, _)) = &self.configured else { return };
+        let address = |url| match (url, &settings.batch_endpoint) {
+            (Url::Batch, Some(batch)) => batch.clone(),
+            _ => settings.endpoint.clone(),
+        };
         for effect in effects {
             out.push(match effect {
-                Effect::Send(request) => Output::Send { url: settings.endpoint.clone(), request },
+                Effect::Send(request) => Output::Send { url: address(request.url), request },
+                Effect::Defer(request) => Output::Defer(request.map(|(url, body)| (address(url), body))),
+                Effect::Open { owner } => Output::Open { owner, lease: place(settings) },
+                Effect::Remember(text) => Output::Remember(place(settings), text),
+                Effect::Close => Output::Close,
+                Effect::Write(op, write) => Output::Write(op, write),
+                Effect::Survey(after) => Output::Survey(after),
+                Effect::Handoff { owner, text } => Output::Handoff { owner, text },
+                Effect::Wake(when) => Output::Wake(when),
                 Effect::Settle { ticket, id, timestamp, fate } => {
                     let (status, reason, detail) = match fate {
                         Fate::Delivered => ("delivered", None, String::new()),
                         Fate::HandedOver => ("handedOver", None, String::new()),
+                        Fate::Stored => ("stored", None, String::new()),
+                        Fate::Pending => ("pending", None, String::new()),
                         Fate::Dropped(reason, text) => ("dropped", Some(reason), text),
                     };
                     Output::Resolve(ticket, Outcome::Sent(Sent { id, timestamp, status, reason, detail }))
@@ -379,14 +503,19 @@ impl Beacon {
         }
     }
 
-    fn settle_flushes(&mut self, out: &mut Vec<Output>, done: impl Fn(&Flush, &Counts) -> bool) {
+    /// Settles the flushes that have nothing to wait for any more, and the one whose time is over.
+    fn settle_flushes(&mut self, out: &mut Vec<Output>, over: Option<Ticket>) {
+        if self.flushes.is_empty() {
+            return;
+        }
         let counts = self.counts();
+        let idle = self.configured.as_ref().is_none_or(|(_, engine)| engine.is_idle());
         self.flushes.retain(|flush| {
-            let done = done(flush, &counts);
+            let done = idle || over == Some(flush.ticket);
             if done {
                 let flushed = Flushed {
                     delivered: counts.delivered.saturating_sub(flush.before.delivered),
-                    stored: counts.stored.saturating_sub(flush.before.stored),
+                    stored: counts.stored,
                 };
                 out.push(Output::Resolve(flush.ticket, Outcome::Flushed(flushed)));
             }
@@ -395,9 +524,39 @@ impl Beacon {
     }
 }
 
-/// The present moment; the page is asked for its strings only where an event carries them.
-fn moment(chosen: Contexts, page: &dyn Page) -> Moment {
-    if chosen.has(Contexts::WEB) { page.moment() } else { Moment { now: page.now(), ..Moment::default() } }
+/// Where an instance sends to, and for whom.
+fn place(settings: &Settings) -> String {
+    let mut place = settings.endpoint.clone();
+    place.push(' ');
+    place.push_str(&settings.org_id);
+    place
+}
+
+/// What the outbox calls a message: eight random bytes in hexadecimal digits.
+fn key(entropy: [u8; 16]) -> String {
+    let low = low_half(entropy);
+    let mut key = String::with_capacity(16);
+    for byte in low.to_be_bytes() {
+        key.push(json::hex_digit(byte >> 4));
+        key.push(json::hex_digit(byte));
+    }
+    key
+}
+
+fn low_half(entropy: [u8; 16]) -> u64 {
+    u128::from_be_bytes(entropy) as u64
+}
+
+/// `{"session": …, "number": …}` at `path`, as XDM.
+fn sequence(path: &str, session: &str, number: u32) -> Result<String, Fault> {
+    let mut flat = String::from("{");
+    json::push_string(&mut flat, path);
+    flat.push_str(":{\"session\":");
+    json::push_string(&mut flat, session);
+    flat.push_str(",\"number\":");
+    json::push_int(&mut flat, i64::from(number));
+    flat.push_str("}}");
+    mapping::nest(&flat)
 }
 
 fn no_options(options: &str) -> Result<(), Fault> {

@@ -12,6 +12,7 @@ use crate::xdm::mapping;
 enum Kind {
     Text,
     Flag,
+    Number,
     /// Words parted by white space; the empty attribute is the empty list.
     List,
     /// Text, or the word `null`.
@@ -33,6 +34,14 @@ const ATTRIBUTES: &[(&str, &str, Kind)] = &[
     ("profileSchemaContentType", "profile.schema.contentType", Kind::Text),
     ("context", "context", Kind::List),
     ("deliveryTransport", "delivery.transport", Kind::Text),
+    ("deliveryMaxBatchEvents", "delivery.maxBatchEvents", Kind::Number),
+    ("deliveryMaxBatchBytes", "delivery.maxBatchBytes", Kind::Number),
+    ("deliveryMaxWaitMs", "delivery.maxWaitMs", Kind::Number),
+    ("deliveryMaxStoredBytes", "delivery.maxStoredBytes", Kind::Number),
+    ("deliveryMaxAgeHours", "delivery.maxAgeHours", Kind::Number),
+    ("deliveryMode", "delivery.mode", Kind::Text),
+    ("deliverySequencePath", "delivery.sequencePath", Kind::Text),
+    ("deliveryStorage", "delivery.storage", Kind::Flag),
     ("deliverySyncValidation", "delivery.syncValidation", Kind::Flag),
     ("debug", "debug", Kind::Flag),
 ];
@@ -68,8 +77,11 @@ pub fn options(dataset: &str) -> Result<String, Fault> {
                 }
                 flat.push(']');
             }
-            // A flag that is neither goes on as text, so that `configure` names it as faulty.
-            (Kind::Text | Kind::Flag | Kind::TextOrNull, text) => json::push_string(&mut flat, text),
+            (Kind::Number, number) if json::integer(number).is_some() => flat.push_str(number),
+            // A flag or number that is none goes on as text, so that `configure` names it as faulty.
+            (Kind::Text | Kind::Flag | Kind::Number | Kind::TextOrNull, text) => {
+                json::push_string(&mut flat, text)
+            }
         }
     }
     flat.push('}');

@@ -54,6 +54,8 @@ reasons! {
     NotAnOrg "not-an-org" "must be an organisation id that ends in @AdobeOrg";
     NotAContext "not-a-context" "must be \"web\", \"device\", \"environment\", \"placeContext\" or \"implementationDetails\"";
     NotATransport "not-a-transport" "must be \"auto\", \"beacon\" or \"fetch\"";
+    NotAMode "not-a-mode" "must be \"balanced\", \"atLeastOnce\" or \"atMostOnce\"";
+    OutOfRange "out-of-range" "must be a whole number, 1 to 2147483647";
     NotAPriority "not-a-priority" "must be \"high\", \"normal\" or \"low\"";
     NotMilliseconds "not-milliseconds" "must be a whole number of milliseconds, 0 to 2147483647";
     NoProfileDataset "no-profile-dataset" "is required: name it here or set 'profile' in 'configure'";

@@ -10,8 +10,9 @@
 //! 3. [`settings`] says where events go; [`collect`] writes the automatic context; [`xdm::entity`]
 //!    merges context, mapping, XDM and the call's own fields, checks them and adds `_id` and
 //!    `timestamp`; [`xdm::envelope`] wraps the entity as the streaming API wants it.
-//! 4. [`delivery`] decides when and by which transport the message leaves and what its fate is. It
-//!    answers with effects: send this, resolve that promise, set a timer.
+//! 4. [`delivery`] decides when and by which transport the message leaves, what is written to the
+//!    outbox, and what the message's fate is. It answers with effects: send this, store that, resolve
+//!    that promise, wake me then.
 //! 5. The browser layer carries the effects out and feeds the answers back in.
 //!
 //! Purity is held by the compiler: the browser's crates exist for wasm32 alone.

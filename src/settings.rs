@@ -3,10 +3,14 @@
 //! A [`Settings`] that exists is valid. An option this version does not know is an error that names
 //! it: a typing mistake must not lose data in silence.
 
+use crate::delivery::Mode;
 use crate::fault::{Fault, Reason};
 use crate::json::{self, Kind};
 use crate::xdm::envelope::{Envelope, Route};
+use crate::xdm::mapping;
 
+/// The service takes 1 MB in a request, whatever is in it.
+const MAX_BATCH_BYTES: u32 = 1_000_000;
 const CONTENT_TYPE: &str = "application/vnd.adobe.xed-full+json;version=1";
 
 /// The parts of a page's context that events can carry, one bit each.
@@ -63,6 +67,48 @@ pub enum TransportChoice {
     Fetch,
 }
 
+/// `delivery`: how messages travel, and what is done so that none is lost.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeliveryOptions {
+    /// How messages are handed to the browser.
+    pub transport: TransportChoice,
+    /// How many messages one request carries at most. An inlet answers a batch item by item, and the
+    /// fewer requests, the less a page pays: 50 of the usual 600 bytes fit `max_batch_bytes`.
+    pub max_batch_events: u32,
+    /// How large a batch is at most, in bytes: half the keepalive budget, so that two can be under way
+    /// when the page leaves.
+    pub max_batch_bytes: u32,
+    /// How long a message waits for company, in milliseconds; the first of a quiet time does not wait.
+    pub max_wait_ms: u32,
+    /// How much waits at most, in bytes.
+    pub max_stored_bytes: u32,
+    /// How old a message gets before it is given up. Adobe's streaming audiences look back 24 hours;
+    /// three days bridge a weekend.
+    pub max_age_hours: u32,
+    /// What happens to a message whose answer nobody saw.
+    pub mode: Mode,
+    /// Where the session's id and the event's number go in each event, if the schema has room.
+    pub sequence_path: Option<String>,
+    /// Whether anything may be written to disk.
+    pub storage: bool,
+}
+
+impl Default for DeliveryOptions {
+    fn default() -> DeliveryOptions {
+        DeliveryOptions {
+            transport: TransportChoice::Auto,
+            max_batch_events: 50,
+            max_batch_bytes: 32_000,
+            max_wait_ms: 250,
+            max_stored_bytes: 4_000_000,
+            max_age_hours: 72,
+            mode: Mode::Balanced,
+            sequence_path: None,
+            storage: true,
+        }
+    }
+}
+
 /// A dataset and the schema it holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {
@@ -79,9 +125,10 @@ pub struct Target {
 pub struct Settings {
     /// URL for one message.
     pub endpoint: String,
-    /// URL for several messages, if there is one.
+    /// URL for several messages, if there is one. Synchronous validation is for single messages.
     pub batch_endpoint: Option<String>,
-    org_id: String,
+    /// `…@AdobeOrg`
+    pub org_id: String,
     flow_id: Option<String>,
     source_name: Option<String>,
     /// Where `sendEvent` goes.
@@ -90,8 +137,8 @@ pub struct Settings {
     pub profiles: Option<Target>,
     /// The context each event carries.
     pub context: Contexts,
-    /// How messages are handed to the browser.
-    pub transport: TransportChoice,
+    /// How messages travel.
+    pub delivery: DeliveryOptions,
     /// Whether the library talks to the console.
     pub debug: bool,
     /// The options as they were given, as JSON text.
@@ -107,7 +154,7 @@ impl Settings {
         let (mut endpoint, mut batch, mut org_id) = (None, None, None);
         let (mut dataset_id, mut schema, mut profiles) = (None, None, None);
         let (mut flow_id, mut source_name) = (None, None);
-        let (mut context, mut transport) = (Contexts::ALL, TransportChoice::Auto);
+        let (mut context, mut delivery) = (Contexts::ALL, DeliveryOptions::default());
         let (mut sync_validation, mut debug) = (false, false);
 
         each(text, |key, raw| {
@@ -124,7 +171,15 @@ impl Settings {
                 "context" => context = contexts(raw)?,
                 "delivery" => each(raw, |key, raw| {
                     match key {
-                        "transport" => transport = transport_choice(raw)?,
+                        "transport" => delivery.transport = transport_choice(raw)?,
+                        "maxBatchEvents" => delivery.max_batch_events = positive(raw)?,
+                        "maxBatchBytes" => delivery.max_batch_bytes = positive(raw)?.min(MAX_BATCH_BYTES),
+                        "maxWaitMs" => delivery.max_wait_ms = milliseconds(raw)?.unsigned_abs(),
+                        "maxStoredBytes" => delivery.max_stored_bytes = positive(raw)?,
+                        "maxAgeHours" => delivery.max_age_hours = positive(raw)?,
+                        "mode" => delivery.mode = mode(raw)?,
+                        "sequencePath" => delivery.sequence_path = Some(sequence_path(raw)?),
+                        "storage" => delivery.storage = boolean(raw)?,
                         "syncValidation" => sync_validation = boolean(raw)?,
                         _ => return Err(Fault::new(Reason::UnknownOption)),
                     }
@@ -140,8 +195,9 @@ impl Settings {
         let org_id = required(org_id, "orgId")?;
         let dataset_id = required(dataset_id, "datasetId")?;
         let (schema_id, content_type) = required(schema, "schema")?;
-        let batch_endpoint = batch.unwrap_or_else(|| derive_batch(&endpoint));
+        let mut batch_endpoint = batch.unwrap_or_else(|| derive_batch(&endpoint));
         if sync_validation {
+            batch_endpoint = None;
             endpoint.push(if endpoint.contains('?') { '&' } else { '?' });
             endpoint.push_str("syncValidation=true");
         }
@@ -154,7 +210,7 @@ impl Settings {
             events: Target { dataset_id, schema_id, content_type },
             profiles,
             context,
-            transport,
+            delivery,
             debug,
             text: String::from(text),
         })
@@ -221,6 +277,38 @@ pub fn milliseconds(raw: &str) -> Result<i32, Fault> {
         .and_then(|number| i32::try_from(number).ok())
         .filter(|number| *number >= 0)
         .ok_or(Fault::new(Reason::NotMilliseconds))
+}
+
+/// A whole number above zero.
+fn positive(raw: &str) -> Result<u32, Fault> {
+    json::integer(raw)
+        .filter(|number| (1..=i64::from(i32::MAX)).contains(number))
+        .and_then(|number| u32::try_from(number).ok())
+        .ok_or(Fault::new(Reason::OutOfRange))
+}
+
+/// A path that an object can be put at, whatever else is in the event.
+fn sequence_path(raw: &str) -> Result<String, Fault> {
+    const TAKEN: [&str; 4] = ["_id", "timestamp", "eventType", "identityMap"];
+    let path = string(raw)?;
+    let mut flat = String::from("{");
+    json::push_string(&mut flat, &path);
+    flat.push_str(":0}");
+    mapping::nest(&flat).map_err(|fault| Fault::new(fault.reason))?;
+    let first = path.trim_start().split(['.', '[']).next().unwrap_or_default();
+    if TAKEN.contains(&first.trim_end()) {
+        return Err(Fault::new(Reason::PathConflict));
+    }
+    Ok(path)
+}
+
+fn mode(raw: &str) -> Result<Mode, Fault> {
+    match json::string(raw).as_deref() {
+        Some("balanced") => Ok(Mode::Balanced),
+        Some("atLeastOnce") => Ok(Mode::AtLeastOnce),
+        Some("atMostOnce") => Ok(Mode::AtMostOnce),
+        _ => Err(Fault::new(Reason::NotAMode)),
+    }
 }
 
 /// `{id, contentType?}`, as id and media type.

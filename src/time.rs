@@ -134,6 +134,27 @@ pub fn parse_rfc3339(text: &str) -> Option<Millis> {
     Some(days * DAY + hour * HOUR + minute * MINUTE + second * SECOND + millis - offset)
 }
 
+/// The time that an HTTP date names, in the form that is written today (RFC 9110, IMF-fixdate):
+/// `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub fn parse_http_date(text: &str) -> Option<Millis> {
+    let mut words = text.split(' ').skip(1);
+    let mut next = || words.next();
+    let (day, month, year, time) = (next()?, next()?, next()?, next()?);
+    if next()? != "GMT" || next().is_some() || month.len() != 3 {
+        return None;
+    }
+    let month = "JanFebMarAprMayJunJulAugSepOctNovDec".find(month).filter(|at| at % 3 == 0)?;
+    let mut text = String::from(year);
+    text.push('-');
+    push_padded(&mut text, month as u64 / 3 + 1, 2);
+    text.push('-');
+    text.push_str(day);
+    text.push('T');
+    text.push_str(time);
+    text.push('Z');
+    parse_rfc3339(&text)
+}
+
 fn days_in_month(year: i64, month: i64) -> i64 {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match month {

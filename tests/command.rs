@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::*;
 use xdm_beacon::collect::Moment;
-use xdm_beacon::delivery::{Answer, Ticket, Transport};
+use xdm_beacon::delivery::{Answer, PageEvent, Ticket, Transport};
 use xdm_beacon::time::{Millis, rfc3339};
 
 const NOT_CONFIGURED: (&str, &str) = ("not-configured", "must be configured first: call 'configure' before");
@@ -35,19 +35,29 @@ const COMMANDS: [&str; 7] =
 const NOTHING: fn() -> Value = || {
     json!({
         "accepted": 0, "pending": 0, "queued": 0, "inFlight": 0, "handedOver": 0, "stored": 0, "delivered": 0,
-        "dropped": { "rejected": 0, "unavailable": 0, "network": 0, "timeout": 0, "refused": 0 },
+        "dropped": { "rejected": 0, "expired": 0, "evicted": 0, "consent": 0, "unanswered": 0 },
         "timestampsCorrected": 0,
-        "outbox": { "events": 0, "bytes": 0, "durable": false },
+        "engineRestarts": 0,
+        "parked": 0,
+        "outbox": { "events": 0, "bytes": 0, "durable": true, "dropped": 0 },
     })
 };
 
-/// A tag without context, so that an event holds what the test put there.
+/// A tag without context, so that an event holds what the test put there. An event waits for no company:
+/// it is sent at the end of the task of its call, as long as two requests are not under way.
 fn plain() -> Tag {
-    Tag::configured(json!({ "context": [], "profile": profile() }))
+    plain_with(json!({}))
+}
+
+/// The same with more options of `delivery`.
+fn plain_with(delivery: Value) -> Tag {
+    let mut all = json!({ "maxWaitMs": 0 });
+    all.as_object_mut().unwrap().extend(delivery.as_object().unwrap().clone());
+    Tag::configured(json!({ "context": [], "profile": profile(), "delivery": all }))
 }
 
 fn answer(status: u16, body: &str) -> Answer<'_> {
-    Answer::Response { status, body }
+    Answer::Response { status, body, retry_after: "" }
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -85,11 +95,10 @@ fn configure_is_done_once_and_a_failed_one_does_not_count() {
 
 #[test]
 fn messages_start_with_the_name_of_the_instance() {
-    use xdm_beacon::command::{Beacon, Call, Output};
-    let mut out = Vec::new();
-    let call = Call { command: "flush", options: "", ticket: 9, moment: None };
-    Beacon::new("shop").call(call, &MemoryPage::default(), &mut out);
-    let [Output::Reject(9, "not-configured", message)] = &out[..] else { panic!("{out:?}") };
+    use xdm_beacon::command::Birth;
+    let mut tag = Tag::born(Birth { name: String::from("shop"), ..birth() });
+    let (code, message) = tag.outcome("flush", json!({})).unwrap_err();
+    assert_eq!(code, "not-configured");
     assert_eq!(message, "shop: 'flush' must be configured first: call 'configure' before");
 }
 
@@ -212,6 +221,7 @@ fn what_is_null_was_left_out() {
         tag.call("sendEvent", json!({ option: null }));
         let expected = json!({ "_id": generated_id(tag.sent.len() as u8), "timestamp": rfc3339(NOW) });
         assert_eq!(tag.entity(), expected, "{option}");
+        tag.deliver();
     }
 }
 
@@ -510,7 +520,7 @@ fn a_replayed_call_speaks_of_its_own_moment() {
         title: String::from("Before"),
         referrer: String::from("https://ads.example/"),
     };
-    let mut tag = Tag::configured(json!({}));
+    let mut tag = Tag::configured(json!({ "delivery": { "maxWaitMs": 0 } }));
     tag.call_text("sendEvent", "{}", Some(moment));
     let entity = tag.entity();
     assert_eq!(entity["timestamp"], "2026-11-24T03:49:45.123Z");
@@ -560,48 +570,207 @@ fn an_outcome_tells_the_fate_and_nothing_else() {
             json!({ "status": "dropped", "reason": "rejected", "detail": "No" }),
         ),
         (answer(404, ""), json!({ "status": "dropped", "reason": "rejected" })),
-        (answer(503, "<html>"), json!({ "status": "dropped", "reason": "unavailable" })),
-        (Answer::Unreachable, json!({ "status": "dropped", "reason": "network" })),
-        (Answer::TimedOut, json!({ "status": "dropped", "reason": "timeout" })),
-        (Answer::BeaconRefused, json!({ "status": "dropped", "reason": "refused" })),
-        (Answer::BeaconTaken, json!({ "status": "handedOver" })),
+        // What may yet be delivered waits in the outbox.
+        (answer(503, "<html>"), json!({ "status": "stored" })),
+        (answer(429, ""), json!({ "status": "stored" })),
+        (Answer::Unreachable, json!({ "status": "stored" })),
+        (Answer::TimedOut, json!({ "status": "stored" })),
     ] {
-        let mut tag = plain();
-        let ticket = tag.call("sendEvent", json!({}));
-        assert!(!tag.settled.contains_key(&ticket), "it waits for the answer");
-        tag.answer(tag.sent[0].1.id, given);
-        assert_eq!(tag.result(ticket), Ok(sent(expected)), "{given:?}");
+        for disk in [true, false] {
+            let mut tag = plain_with(json!({ "storage": disk }));
+            let ticket = tag.call("sendEvent", json!({}));
+            assert!(!tag.settled.contains_key(&ticket), "it waits for the answer");
+            tag.answer(tag.sent[0].1.id, given);
+            if given == Answer::Unreachable {
+                assert!(!tag.settled.contains_key(&ticket), "it may be the page's own end");
+                tag.wait(100);
+            }
+            assert_eq!(tag.result(ticket), Ok(sent(expected.clone())), "{given:?}, disk {disk}");
+        }
     }
 
     let mut tag = plain();
     let leaving = tag.outcome("sendEvent", json!({ "documentUnloading": true }));
     assert_eq!(leaving, Ok(sent(json!({ "status": "handedOver" }))));
+
+    let mut tag = plain_with(json!({ "transport": "beacon" }));
+    let beacon = tag.call("sendEvent", json!({ "documentUnloading": true }));
+    assert!(!tag.settled.contains_key(&beacon), "it waits for the browser's word");
+    tag.answer(tag.sent[0].1.id, Answer::BeaconTaken);
+    assert_eq!(tag.result(beacon), Ok(sent(json!({ "status": "handedOver" }))));
+
+    // One that the browser refused goes another way.
+    let mut tag = plain_with(json!({ "transport": "beacon" }));
+    let beacon = tag.call("sendEvent", json!({ "documentUnloading": true }));
+    tag.answer(tag.sent[0].1.id, Answer::BeaconRefused);
+    assert_eq!(transport_of(&tag), Transport::Keepalive);
+    tag.deliver();
+    assert_eq!(tag.result(beacon), Ok(sent(json!({ "status": "delivered" }))));
+}
+
+#[test]
+fn an_event_goes_at_the_end_of_its_task_and_later_ones_wait_for_company() {
+    let mut tag = Tag::configured(json!({}));
+    let first = tag.call_within_task("sendEvent", "{}", None);
+    let second = tag.call_within_task("sendEvent", "{}", None);
+    assert_eq!(tag.sent.len(), 0, "the task goes on");
+    tag.wait(0);
+    assert_eq!(tag.sent.len(), 1, "both go together");
+    assert!(tag.sent[0].0.contains("/collection/batch/"));
+    assert_eq!(tag.sent[0].1.body.matches("\"_id\"").count(), 2);
+    tag.deliver();
+    for ticket in [first, second] {
+        assert_eq!(tag.result(ticket).unwrap()["status"], "delivered");
+    }
+
+    tag.call("sendEvent", json!({}));
+    tag.wait(249);
+    assert_eq!(tag.sent.len(), 1);
+    tag.wait(1);
+    assert_eq!(tag.sent.len(), 2);
+    assert_eq!(tag.sent[1].0, ENDPOINT);
+}
+
+#[test]
+fn a_silent_endpoint_does_not_hold_a_promise_up_that_is_safe() {
+    for disk in [true, false] {
+        let mut tag = plain_with(json!({ "storage": disk }));
+        let ticket = tag.call("sendEvent", json!({}));
+        tag.wait(1_999);
+        assert!(tag.waiting.contains(&ticket));
+        tag.wait(1);
+        assert_eq!(tag.result(ticket).unwrap()["status"], "stored", "disk {disk}");
+        // The answer moves the count.
+        assert_eq!(tag.status()["inFlight"], 1);
+        tag.deliver();
+        assert_eq!(tag.status()["delivered"], 1);
+    }
 }
 
 #[test]
 fn promises_in_flight_settle_with_their_own_outcome() {
     let mut tag = plain();
-    let tickets: Vec<Ticket> =
-        (0..3).map(|n| tag.call("sendEvent", json!({ "xdm": { "_id": format!("e{n}") } }))).collect();
-    let requests: Vec<u32> = tag.sent.iter().map(|(_, request)| request.id).collect();
-    for (at, given) in [(2, Answer::Unreachable), (0, answer(200, "")), (1, answer(500, ""))] {
-        tag.answer(requests[at], given);
-    }
-    for (n, status) in [(0, "delivered"), (1, "dropped"), (2, "dropped")] {
-        let outcome = tag.result(tickets[n]).unwrap();
+    let send = |n: usize, tag: &mut Tag| {
+        let ticket = tag.call("sendEvent", json!({ "xdm": { "_id": format!("e{n}") } }));
+        (ticket, tag.sent.last().unwrap().1.id)
+    };
+    let (zero, one) = (send(0, &mut tag), send(1, &mut tag));
+    tag.answer(one.1, answer(404, ""));
+    let two = send(2, &mut tag);
+    tag.answer(two.1, answer(500, ""));
+    tag.answer(zero.1, answer(200, ""));
+    for (n, (ticket, _), status) in [(0, zero, "delivered"), (1, one, "dropped"), (2, two, "stored")] {
+        let outcome = tag.result(ticket).unwrap();
         assert_eq!((&outcome["id"], &outcome["status"]), (&json!(format!("e{n}")), &json!(status)));
     }
 }
 
 #[test]
 fn a_page_that_left_before_configure_is_still_leaving() {
+    let back = PageEvent::Restored { owner: String::from("second") };
+    for (leaves, comes_back) in [(PageEvent::Hidden, PageEvent::Shown), (PageEvent::Leaving, back)] {
+        let mut tag = Tag::bare();
+        tag.page_event(leaves);
+        tag.configure(json!({ "context": [] }));
+        assert_eq!(tag.outcome("sendEvent", json!({})).unwrap()["status"], "handedOver");
+        tag.page_event(comes_back);
+        let ticket = tag.call("sendEvent", json!({}));
+        assert!(tag.waiting.contains(&ticket));
+    }
+}
+
+#[test]
+fn a_page_that_was_offline_before_configure_sends_once_it_is_not() {
     let mut tag = Tag::bare();
-    tag.beacon.leaving(true);
-    tag.configure(json!({ "context": [] }));
-    assert_eq!(tag.outcome("sendEvent", json!({})).unwrap()["status"], "handedOver");
-    tag.beacon.leaving(false);
-    let ticket = tag.call("sendEvent", json!({}));
-    assert!(tag.waiting.contains(&ticket));
+    tag.page_event(PageEvent::Offline);
+    tag.configure(json!({}));
+    tag.call("sendEvent", json!({}));
+    assert_eq!(tag.sent.len(), 0);
+    tag.page_event(PageEvent::Online);
+    assert_eq!(tag.sent.len(), 1);
+}
+
+#[test]
+fn the_outbox_is_opened_under_the_pages_name_and_led_by_one_per_place() {
+    let place = format!("{ENDPOINT} 0A1B2C3D4E5F60718293A4B5@AdobeOrg");
+    let mut tag = plain();
+    assert_eq!(tag.opened, [(String::from(OWNER), place.clone())]);
+    tag.page_event(PageEvent::Leaving);
+    tag.page_event(PageEvent::Restored { owner: String::from("second") });
+    assert_eq!(tag.opened[1..], [(String::from("second"), place)]);
+
+    // Each message lies under the page's name and random digits of its own.
+    let mut tag = plain();
+    tag.call("sendEvent", json!({}));
+    tag.call("sendProfile", json!({ "xdm": { "a": 1 } }));
+    let keys: Vec<&str> = tag.disk.as_ref().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["life/0101010101010101", "life/0202020202020202"]);
+
+    // With storage off nothing is opened, written or remembered.
+    let mut tag = plain_with(json!({ "storage": false }));
+    tag.call("sendEvent", json!({}));
+    tag.deliver();
+    tag.page_event(PageEvent::Leaving);
+    assert_eq!(tag.opened, []);
+    assert_eq!(tag.disk, Some(Default::default()));
+    assert!(tag.handoffs.is_empty() && tag.page.memory.borrow().is_empty());
+    assert_eq!(tag.status()["outbox"]["durable"], false);
+}
+
+#[test]
+fn what_one_page_of_a_tab_remembers_the_next_one_trusts() {
+    let mut first = plain();
+    first.call("sendEvent", json!({}));
+    first.deliver();
+    for (memory, gone) in [(first.page.memory.take(), true), (Default::default(), false)] {
+        let mut tag = Tag::bare();
+        *tag.page.memory.borrow_mut() = memory;
+        tag.configure(json!({}));
+        tag.page_event(PageEvent::Hidden);
+        tag.call("sendEvent", json!({}));
+        // Taken as delivered, or to be sent once more.
+        let handoff = tag.handoffs.get(OWNER).cloned().unwrap_or_default();
+        let copies = handoff.matches("\"message\":").count() + tag.disk.as_ref().unwrap().len();
+        assert_eq!(copies, usize::from(!gone), "{handoff}");
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// The number in the sequence of events.
+
+#[test]
+fn each_accepted_event_says_where_in_the_sequence_it_stands() {
+    let path = "_acme.collection.sequence";
+    let mut tag = plain_with(json!({ "sequencePath": path }));
+    let at = |tag: &Tag| tag.entity().pointer("/_acme/collection/sequence").cloned();
+    let number = |number: u32| Some(json!({ "session": OWNER, "number": number }));
+    tag.call("sendEvent", json!({}));
+    assert_eq!(at(&tag), number(1));
+    tag.deliver();
+    // A refused event takes no number: neither one that is at fault, nor one that is too large.
+    tag.outcome("sendEvent", json!({ "type": 5 })).unwrap_err();
+    let huge = json!({ "xdm": { "a": "x".repeat(1_000_000) } });
+    assert_eq!(tag.outcome("sendEvent", huge), refusal("sendEvent", TOO_LARGE));
+    // A record has none.
+    tag.call("sendProfile", json!({ "xdm": { "a": 1 } }));
+    assert_eq!(tag.entity(), json!({ "a": 1 }));
+    tag.deliver();
+    // It wins over what the page puts there, and what stands beside it stays.
+    let own = json!({ "collection": { "sequence": { "number": 99, "more": true }, "beside": 1 } });
+    tag.call("sendEvent", json!({ "xdm": { "_acme": own } }));
+    let sequence = json!({ "number": 2, "more": true, "session": OWNER });
+    let expected = json!({ "collection": { "sequence": sequence, "beside": 1 } });
+    assert_eq!(tag.entity()["_acme"], expected);
+    tag.deliver();
+    // Restored from the cache the page lives under another name, and the numbers go on.
+    tag.page_event(PageEvent::Leaving);
+    tag.page_event(PageEvent::Restored { owner: String::from("second") });
+    tag.call("sendEvent", json!({}));
+    assert_eq!(at(&tag), Some(json!({ "session": "second", "number": 3 })));
+
+    let mut tag = plain();
+    tag.call("sendEvent", json!({}));
+    assert_eq!(tag.entity().as_object().unwrap().len(), 2, "without the option it is not there");
 }
 
 #[test]
@@ -636,7 +805,7 @@ fn with_clock(skew: Millis) -> Tag {
 
 fn tell_clock(tag: &mut Tag, skew: Millis) {
     let body = format!(r#"{{"receivedTimeMs":{}}}"#, tag.page.moment.now + skew);
-    let request = *tag.open.keys().next().expect("a request is open");
+    let request = *tag.open.first().expect("a request is open");
     tag.answer(request, answer(200, &body));
 }
 
@@ -777,10 +946,12 @@ fn debug_warns_of_entities_that_profile_drops() {
     let mut tag = plain();
     tag.call("sendEvent", event(10_001));
     assert_eq!((entity_bytes(&tag), &tag.logs[..]), (10_001, &[][..]), "silent with debug off");
+    tag.deliver();
 
     tag.outcome("setDebug", json!({ "enabled": true })).unwrap();
     tag.call("sendEvent", event(10_000));
     assert_eq!((entity_bytes(&tag), &tag.logs[..]), (10_000, &[][..]), "exactly the limit");
+    tag.deliver();
     tag.call("sendEvent", event(10_001));
     assert_eq!(
         tag.logs,
@@ -837,9 +1008,23 @@ fn an_idle_flush_resolves_at_once() {
     tag.call("sendEvent", json!({}));
     tag.deliver();
     assert_eq!(tag.outcome("flush", json!({ "timeout": 0 })), Ok(json!({ "delivered": 0, "stored": 0 })));
-    // What was handed over while leaving has no answer to wait for.
-    tag.call("sendEvent", json!({ "documentUnloading": true }));
+    tag.call("sendEvent", json!({}));
+    tag.answer(tag.sent[1].1.id, answer(400, ""));
     assert_eq!(tag.outcome("flush", json!({})), Ok(json!({ "delivered": 0, "stored": 0 })));
+}
+
+#[test]
+fn a_flush_sends_what_waits_for_company() {
+    let mut tag = Tag::configured(json!({ "delivery": { "maxWaitMs": 2_147_483_647 } }));
+    tag.call("sendEvent", json!({}));
+    tag.call("sendEvent", json!({}));
+    tag.call("sendEvent", json!({}));
+    assert_eq!(tag.sent.len(), 1);
+    let flush = tag.call("flush", json!({}));
+    assert_eq!(tag.sent.len(), 2);
+    tag.deliver();
+    tag.deliver();
+    assert_eq!(tag.result(flush), Ok(json!({ "delivered": 3, "stored": 0 })));
 }
 
 #[test]
@@ -853,10 +1038,7 @@ fn a_flush_resolves_after_the_last_answer() {
     assert_eq!(tag.timers, [(flush, 10_000)]);
     tag.deliver();
     assert!(tag.waiting.contains(&flush));
-    let last = *tag.open.keys().next().unwrap();
-    let event = tag.open[&last];
-    tag.answer(last, Answer::Unreachable);
-    assert!(tag.settled.contains_key(&event));
+    tag.answer(*tag.open.first().unwrap(), answer(404, ""));
     // Delivered since the call: neither the one before it nor the one that was dropped.
     assert_eq!(tag.result(flush), Ok(json!({ "delivered": 1, "stored": 0 })));
     // Its timer comes too late to settle it again.
@@ -875,6 +1057,15 @@ fn a_flush_resolves_at_its_timeout_with_what_came_until_then() {
     assert_eq!(tag.result(flush), Ok(json!({ "delivered": 1, "stored": 0 })));
     tag.deliver();
     assert_eq!(tag.waiting.len(), 0);
+
+    // What could not be sent is in the outbox, and counted there.
+    let mut tag = plain();
+    tag.call("sendEvent", json!({}));
+    tag.answer(tag.sent[0].1.id, answer(503, ""));
+    let flush = tag.call("flush", json!({ "timeout": 0 }));
+    assert!(tag.waiting.contains(&flush));
+    tag.time_out_flush(flush);
+    assert_eq!(tag.result(flush), Ok(json!({ "delivered": 0, "stored": 1 })));
 }
 
 #[test]
@@ -897,32 +1088,72 @@ fn several_flushes_each_have_their_own_sum_and_timeout() {
 
 #[test]
 fn the_status_counts_each_event_in_one_place() {
-    let mut tag = plain();
-    assert_eq!(tag.status(), NOTHING());
-    for (status, times) in [(200, 3), (400, 2), (503, 1)] {
-        for _ in 0..times {
-            tag.call("sendEvent", json!({}));
-            tag.answer(tag.sent.last().unwrap().1.id, answer(status, ""));
+    for disk in [true, false] {
+        let mut tag = plain_with(json!({ "storage": disk }));
+        let mut expected = NOTHING();
+        expected["outbox"]["durable"] = json!(disk);
+        assert_eq!(tag.status(), expected);
+        for (status, times) in [(200, 3), (400, 2)] {
+            for _ in 0..times {
+                tag.call("sendEvent", json!({}));
+                tag.answer(tag.sent.last().unwrap().1.id, answer(status, ""));
+            }
         }
-    }
-    for given in [Answer::Unreachable, Answer::TimedOut, Answer::BeaconRefused] {
+        // Two requests are under way, so the record has to wait.
+        tag.call("sendEvent", json!({ "documentUnloading": true }));
         tag.call("sendEvent", json!({}));
-        tag.answer(tag.sent.last().unwrap().1.id, given);
+        tag.call("sendProfile", json!({ "xdm": { "a": 1 } }));
+        // Refused calls are no events.
+        tag.outcome("sendEvent", json!({ "type": 5 })).unwrap_err();
+        expected["accepted"] = json!(8);
+        expected["delivered"] = json!(3);
+        expected["dropped"]["rejected"] = json!(2);
+        expected["handedOver"] = json!(1);
+        expected["inFlight"] = json!(1);
+        expected[if disk { "stored" } else { "queued" }] = json!(1);
+        if let Some(records) = tag.disk.as_ref().filter(|_| disk) {
+            let sizes = records.values().map(|record| {
+                let record: Value = serde_json::from_str(record).unwrap();
+                record["message"].to_string().len()
+            });
+            expected["outbox"]["events"] = json!(records.len());
+            expected["outbox"]["bytes"] = json!(sizes.sum::<usize>());
+        }
+        assert_eq!(tag.status(), expected);
+        assert_eq!(tag.outcome("getStatus", json!({})), Ok(expected.clone()));
+
+        while !tag.open.is_empty() {
+            tag.deliver();
+        }
+        for key in ["handedOver", "inFlight", "stored", "queued"] {
+            expected[key] = json!(0);
+        }
+        expected["delivered"] = json!(6);
+        expected["outbox"]["events"] = json!(0);
+        expected["outbox"]["bytes"] = json!(0);
+        assert_eq!(tag.status(), expected);
     }
-    tag.call("sendEvent", json!({ "documentUnloading": true }));
+}
+
+#[test]
+fn the_status_tells_of_evicted_events_and_of_engines_that_trapped() {
+    use xdm_beacon::command::Birth;
+    let mut tag = plain();
     tag.call("sendEvent", json!({}));
-    tag.call("sendProfile", json!({ "xdm": { "a": 1 } }));
-    // Refused calls are no events.
-    tag.outcome("sendEvent", json!({ "type": 5 })).unwrap_err();
-    let mut expected = NOTHING();
-    expected["accepted"] = json!(12);
-    expected["delivered"] = json!(3);
-    expected["handedOver"] = json!(1);
-    expected["inFlight"] = json!(2);
-    expected["dropped"] =
-        json!({ "rejected": 2, "unavailable": 1, "network": 1, "timeout": 1, "refused": 1 });
-    assert_eq!(tag.status(), expected);
-    assert_eq!(tag.outcome("getStatus", json!({})), Ok(expected));
+    let bytes = tag.sent[0].1.body.len();
+
+    let mut tag = Tag::born(Birth { restarts: 1, online: false, ..birth() });
+    tag.configure(json!({ "context": [], "delivery": { "maxStoredBytes": 2 * bytes } }));
+    let tickets: Vec<Ticket> = (0..3).map(|_| tag.call("sendEvent", json!({}))).collect();
+    let evicted = tag.result(tickets[0]).unwrap();
+    assert_eq!((&evicted["status"], &evicted["reason"]), (&json!("dropped"), &json!("evicted")));
+    let status = tag.status();
+    assert_eq!(status["engineRestarts"], 1);
+    assert_eq!((&status["accepted"], &status["stored"]), (&json!(3), &json!(2)));
+    assert_eq!(status["dropped"]["evicted"], 1);
+    let records = (&status["outbox"]["events"], &status["outbox"]["bytes"]);
+    assert_eq!(records, (&json!(2), &json!(2 * bytes)));
+    assert_eq!(tag.disk.unwrap().len(), 2);
 }
 
 #[test]
@@ -952,7 +1183,8 @@ enum Step {
     Answer { which: prop::sample::Index, status: u16, body: &'static str },
     Fail { which: prop::sample::Index, timed_out: bool },
     FlushTimer(prop::sample::Index),
-    Leaving(bool),
+    Page(PageEvent),
+    Wait(Millis),
     Clock(i64),
 }
 
@@ -979,6 +1211,12 @@ fn calls() -> Vec<(&'static str, &'static str)> {
     ]
 }
 
+fn page_events() -> Vec<PageEvent> {
+    let restored = PageEvent::Restored { owner: String::from("restored") };
+    use PageEvent::{Hidden, Leaving, Offline, Online, Shown};
+    vec![Hidden, Shown, Leaving, restored, Offline, Online]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let body = prop::sample::select(RUBBISH.to_vec());
     let skewed = Just(r#"{"receivedTimeMs":1000}"#);
@@ -990,7 +1228,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<prop::sample::Index>(), any::<bool>())
             .prop_map(|(which, timed_out)| Step::Fail { which, timed_out }),
         1 => any::<prop::sample::Index>().prop_map(Step::FlushTimer),
-        1 => any::<bool>().prop_map(Step::Leaving),
+        1 => prop::sample::select(page_events()).prop_map(Step::Page),
+        2 => prop_oneof![0..300_i64, 0..40_000_i64].prop_map(Step::Wait),
         1 => (-10_000_000..10_000_000_i64).prop_map(Step::Clock),
     ]
 }
@@ -998,24 +1237,31 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// [`Tag`] fails when a promise settles twice. Here: none is forgotten either. One that has not
-    /// settled is an event with a request under way, or a flush that waits for such a one.
+    /// [`Tag`] fails when a promise settles twice. Here: none is forgotten either. A flush waits for its timer
+    /// at the latest; an event no longer than the patience, once it is safe, which it is at once.
     #[test]
-    fn every_promise_settles_once_or_waits_for_a_request(
+    fn every_promise_settles_once_and_the_counts_add_up(
         steps in prop::collection::vec(step(), 1..60),
         configured_after in 0..4_usize,
+        storage in any::<bool>(),
+        denied in any::<bool>(),
     ) {
         let mut tag = Tag::bare();
-        let mut flushes = Vec::new();
+        if denied {
+            tag.disk = None;
+        }
+        let (mut flushes, mut events) = (Vec::new(), Vec::new());
         for (at, step) in steps.into_iter().enumerate() {
             if at == configured_after {
-                tag.configure(json!({ "profile": profile() }));
+                tag.configure(json!({ "profile": profile(), "delivery": { "storage": storage } }));
             }
             match step {
                 Step::Call(command, options) => {
                     let ticket = tag.call_text(command, options, None);
-                    if command == "flush" {
-                        flushes.push(ticket);
+                    match command {
+                        "flush" => flushes.push(ticket),
+                        "sendEvent" | "sendProfile" => events.push(ticket),
+                        _ => prop_assert!(tag.settled.contains_key(&ticket)),
                     }
                 }
                 Step::Declare(dataset) => {
@@ -1034,17 +1280,14 @@ proptest! {
                     tag.time_out_flush(ticket);
                     prop_assert!(tag.settled.contains_key(&ticket));
                 }
-                Step::Leaving(leaving) => tag.beacon.leaving(leaving),
+                // Only a page that left comes out of the cache.
+                Step::Page(PageEvent::Restored { .. }) if !tag.left => {}
+                Step::Page(event) => tag.page_event(event),
+                Step::Wait(ms) => tag.wait(ms),
                 Step::Clock(by) => tag.page.moment.now += by,
                 Step::Answer { .. } | Step::Fail { .. } | Step::FlushTimer(_) => {}
             }
-            let (waiting_flushes, waiting_events): (Vec<Ticket>, Vec<Ticket>) =
-                tag.waiting.iter().partition(|ticket| flushes.contains(ticket));
-            for ticket in &waiting_events {
-                prop_assert!(tag.open.values().any(|open| open == ticket), "{ticket} is forgotten");
-            }
-            prop_assert!(waiting_flushes.is_empty() || !waiting_events.is_empty(), "a flush is forgotten");
-            for ticket in &waiting_flushes {
+            for ticket in tag.waiting.iter().filter(|ticket| flushes.contains(ticket)) {
                 prop_assert!(tag.timers.iter().any(|(timer, _)| timer == ticket), "a flush without a timer");
             }
             if at >= configured_after {
@@ -1054,9 +1297,18 @@ proptest! {
                 let sum = ["pending", "queued", "inFlight", "handedOver", "stored", "delivered"]
                     .iter().map(|key| count(key)).sum::<u64>();
                 prop_assert_eq!(count("accepted"), sum + dropped);
-                prop_assert_eq!(count("accepted") as usize, tag.sent.len());
-                prop_assert_eq!(count("inFlight") as usize, waiting_events.len());
+                let refused = |ticket: &&Ticket| matches!(tag.settled.get(ticket), Some(Err(_)));
+                prop_assert_eq!(count("accepted") as usize, events.len() - events.iter().filter(refused).count());
             }
         }
+        // A page in the cache runs no timers; out of it they do.
+        if tag.left {
+            tag.page_event(PageEvent::Restored { owner: String::from("last") });
+        }
+        tag.wait(2_000);
+        for (ticket, _) in tag.timers.clone() {
+            tag.time_out_flush(ticket);
+        }
+        prop_assert!(tag.waiting.is_empty(), "{:?} are forgotten", tag.waiting);
     }
 }

@@ -40,6 +40,14 @@ fn each_attribute_is_its_option() {
         ("profileSchemaContentType", "t", json!({"profile": {"schema": {"contentType": "t"}}})),
         ("context", "web device", json!({"context": ["web", "device"]})),
         ("deliveryTransport", "beacon", json!({"delivery": {"transport": "beacon"}})),
+        ("deliveryMaxBatchEvents", "10", json!({"delivery": {"maxBatchEvents": 10}})),
+        ("deliveryMaxBatchBytes", " 32000 ", json!({"delivery": {"maxBatchBytes": 32_000}})),
+        ("deliveryMaxWaitMs", "0", json!({"delivery": {"maxWaitMs": 0}})),
+        ("deliveryMaxStoredBytes", "1", json!({"delivery": {"maxStoredBytes": 1}})),
+        ("deliveryMaxAgeHours", "-5", json!({"delivery": {"maxAgeHours": -5}})),
+        ("deliveryMode", "atMostOnce", json!({"delivery": {"mode": "atMostOnce"}})),
+        ("deliverySequencePath", "_a.b", json!({"delivery": {"sequencePath": "_a.b"}})),
+        ("deliveryStorage", "false", json!({"delivery": {"storage": false}})),
         ("deliverySyncValidation", "true", json!({"delivery": {"syncValidation": true}})),
         ("debug", "true", json!({"debug": true})),
         // Text is text, also where it looks like something else.
@@ -48,6 +56,12 @@ fn each_attribute_is_its_option() {
         ("datasetId", "5", json!({"datasetId": "5"})),
         ("sourceName", " \"quoted\" \n", json!({"sourceName": "\"quoted\""})),
         ("flowId", "", json!({"flowId": ""})),
+        // A number that is none stays text, to be named as faulty.
+        ("deliveryMaxWaitMs", "soon", json!({"delivery": {"maxWaitMs": "soon"}})),
+        ("deliveryMaxWaitMs", "", json!({"delivery": {"maxWaitMs": ""}})),
+        ("deliveryMaxWaitMs", "1,000", json!({"delivery": {"maxWaitMs": "1,000"}})),
+        ("deliveryMaxWaitMs", "0.5", json!({"delivery": {"maxWaitMs": "0.5"}})),
+        ("deliveryMaxWaitMs", "[1]", json!({"delivery": {"maxWaitMs": "[1]"}})),
     ];
     for (attribute, text, expected) in table {
         assert_eq!(declared(json!({ attribute: text })), expected, "{attribute}={text:?}");
@@ -70,7 +84,11 @@ fn a_list_is_words_and_the_empty_attribute_the_empty_list() {
 
 #[test]
 fn a_flag_is_on_by_being_there() {
-    for (attribute, path) in [("debug", "debug"), ("deliverySyncValidation", "delivery.syncValidation")] {
+    for (attribute, path) in [
+        ("debug", "debug"),
+        ("deliverySyncValidation", "delivery.syncValidation"),
+        ("deliveryStorage", "delivery.storage"),
+    ] {
         for (text, value) in [
             ("", json!(true)),
             ("true", json!(true)),
@@ -112,6 +130,14 @@ fn a_whole_tag_configures_its_instance() {
         ("profileSchemaContentType", CONTENT_TYPE),
         ("context", "web placeContext"),
         ("deliveryTransport", "fetch"),
+        ("deliveryMaxBatchEvents", "20"),
+        ("deliveryMaxBatchBytes", "20000"),
+        ("deliveryMaxWaitMs", "100"),
+        ("deliveryMaxStoredBytes", "100000"),
+        ("deliveryMaxAgeHours", "24"),
+        ("deliveryMode", "atLeastOnce"),
+        ("deliverySequencePath", "_acme.sequence"),
+        ("deliveryStorage", "false"),
         ("deliverySyncValidation", ""),
         ("debug", "false"),
     ] {
@@ -143,6 +169,9 @@ fn faulty_attributes_are_named_by_their_option() {
         "must be \"web\", \"device\", \"environment\", \"placeContext\" or \"implementationDetails\"",
     );
     let not_a_transport = ("not-a-transport", "must be \"auto\", \"beacon\" or \"fetch\"");
+    let not_a_mode = ("not-a-mode", "must be \"balanced\", \"atLeastOnce\" or \"atMostOnce\"");
+    let out_of_range = ("out-of-range", "must be a whole number, 1 to 2147483647");
+    let not_milliseconds = ("not-milliseconds", "must be a whole number of milliseconds, 0 to 2147483647");
     for (attribute, text, path, reason) in [
         ("endpoint", "http://a.example/collection/x", "endpoint", not_https),
         ("endpoint", "", "endpoint", EMPTY),
@@ -155,6 +184,14 @@ fn faulty_attributes_are_named_by_their_option() {
         ("context", "web,device", "context[0]", not_a_context),
         ("context", "web Device", "context[1]", not_a_context),
         ("deliveryTransport", "", "delivery.transport", not_a_transport),
+        ("deliveryMaxBatchEvents", "0", "delivery.maxBatchEvents", out_of_range),
+        ("deliveryMaxBatchBytes", "many", "delivery.maxBatchBytes", out_of_range),
+        ("deliveryMaxStoredBytes", "", "delivery.maxStoredBytes", out_of_range),
+        ("deliveryMaxAgeHours", "-5", "delivery.maxAgeHours", out_of_range),
+        ("deliveryMaxWaitMs", "soon", "delivery.maxWaitMs", not_milliseconds),
+        ("deliveryMode", "balance", "delivery.mode", not_a_mode),
+        ("deliverySequencePath", " ", "delivery.sequencePath", EMPTY),
+        ("deliveryStorage", "no", "delivery.storage", NOT_A_BOOLEAN),
         ("deliverySyncValidation", "1", "delivery.syncValidation", NOT_A_BOOLEAN),
         ("debug", "yes", "debug", NOT_A_BOOLEAN),
     ] {

@@ -1,438 +1,553 @@
-//! Direct delivery: which transport, what becomes of a message, and that the books are right.
+//! The delivery engine, driven by hand: virtual clocks, and a page that carries out nothing by itself.
 
 #![cfg(not(target_arch = "wasm32"))]
 
-mod support;
-
-use proptest::prelude::*;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use support::RUBBISH;
 use xdm_beacon::delivery::{
-    Answer, Counts, Delivery, Direct, DropReason, Effect, Fate, KEEPALIVE_BUDGET, Message, RequestId, Ticket,
-    Transport,
+    Answer, Config, DiskOp, Document, DropReason, Effect, Engine, Fate, Handoff, KEEPALIVE_BUDGET, Message,
+    Mode, Now, PageEvent, Priority, Request, RequestId, Ticket, Transport, Url, Write,
 };
 use xdm_beacon::settings::TransportChoice;
+use xdm_beacon::time::Millis;
 
-const NOW: i64 = 1_795_492_190_123;
-const OK: Answer<'static> = Answer::Response { status: 200, body: "{}" };
+const START: Now = Now { wall: 1_795_492_190_123, mono: 1_000 };
+const OWNER: &str = "life";
 
-fn auto() -> Direct {
-    Direct::new(TransportChoice::Auto, true)
+fn config() -> Config {
+    Config {
+        endpoint: String::from("https://a.example/collection/1"),
+        has_batch: true,
+        org_id: String::from("0@AdobeOrg"),
+        transport: TransportChoice::Auto,
+        has_keepalive: true,
+        has_deferred: false,
+        storage: true,
+        max_batch_events: 10,
+        max_batch_bytes: 20_000,
+        max_wait: 250,
+        max_stored_bytes: 4_000_000,
+        max_age: 3_600_000,
+        mode: Mode::Balanced,
+    }
 }
 
+/// A message of exactly so many bytes that carries its ticket.
 fn message(ticket: Ticket, bytes: usize) -> Message {
+    let head = format!("{{\"n\":{ticket},\"p\":\"");
+    let filler = bytes.checked_sub(head.len() + 2).expect("room for the ticket");
     Message {
-        json: "x".repeat(bytes),
+        json: format!("{head}{}\"}}", "x".repeat(filler)),
         ticket,
+        key: format!("m{ticket}"),
         id: Some(format!("id-{ticket}")),
         timestamp: Some(format!("time-{ticket}")),
+        priority: Priority::Normal,
         unloading: false,
     }
 }
 
-/// Accepts a message; the answer is its request, how it goes, and its fate if it settles at once.
-fn accept(direct: &mut Direct, message: Message) -> (RequestId, Transport, Option<Fate>) {
-    let (ticket, json) = (message.ticket, message.json.clone());
-    let mut effects = Vec::new();
-    direct.accept(message, &mut effects);
-    assert!(direct.counts().adds_up());
-    let mut effects = effects.into_iter();
-    let Some(Effect::Send(request)) = effects.next() else { panic!("a message is sent first") };
-    assert_eq!(request.body, json);
-    let fate = effects.next().map(|effect| fate_of(ticket, effect));
-    assert_eq!(effects.next(), None);
-    (request.id, request.transport, fate)
-}
-
-fn answer(direct: &mut Direct, request: RequestId, answer: Answer<'_>) -> Vec<Effect> {
-    let mut effects = Vec::new();
-    direct.answer(request, answer, NOW, &mut effects);
-    assert!(direct.counts().adds_up());
-    effects
-}
-
-/// The fate that an effect tells of a message made by [`message`].
-fn fate_of(ticket: Ticket, effect: Effect) -> Fate {
-    let Effect::Settle { ticket: settled, id, timestamp, fate } = effect else {
-        panic!("{effect:?} settles nothing");
-    };
-    assert_eq!(settled, ticket);
-    assert_eq!(id, Some(format!("id-{ticket}")));
-    assert_eq!(timestamp, Some(format!("time-{ticket}")));
-    fate
-}
-
-/// What becomes of one message that is answered so.
-fn fate(given: Answer<'_>) -> (Fate, Counts) {
-    let mut direct = auto();
-    let (request, _, early) = accept(&mut direct, message(7, 100));
-    assert_eq!(early, None);
-    let mut effects = answer(&mut direct, request, given);
-    let fate = fate_of(7, effects.remove(0));
-    assert_eq!(effects, []);
-    (fate, direct.counts())
-}
-
-#[test]
-fn the_budget_is_65536_bytes_to_the_byte() {
-    assert_eq!(KEEPALIVE_BUDGET, 65_536);
-    for (bytes, transport) in
-        [(1, Transport::Keepalive), (65_536, Transport::Keepalive), (65_537, Transport::Fetch)]
-    {
-        assert_eq!(accept(&mut auto(), message(1, bytes)).1, transport, "{bytes} bytes");
-    }
-
-    let mut direct = auto();
-    for (ticket, bytes, transport) in [
-        (1, 65_000, Transport::Keepalive),
-        (2, 537, Transport::Fetch),
-        (3, 536, Transport::Keepalive),
-        (4, 1, Transport::Fetch),
-        (5, 70_000, Transport::Fetch),
-    ] {
-        assert_eq!(accept(&mut direct, message(ticket, bytes)).1, transport, "{bytes} bytes");
+/// The tickets of the messages in a request's body.
+fn tickets(request: &Request) -> Vec<u64> {
+    let body: Value = serde_json::from_str(&request.body).expect("a body is JSON");
+    let number = |message: &Value| message["n"].as_u64().expect("a message carries its ticket");
+    match request.url {
+        Url::Single => vec![number(&body)],
+        Url::Batch => body["messages"].as_array().expect("a batch").iter().map(number).collect(),
     }
 }
 
-#[test]
-fn every_answer_gives_the_budget_back_but_a_beacon_that_was_taken() {
-    let kinds = [
-        OK,
-        Answer::Response { status: 400, body: "" },
-        Answer::Response { status: 503, body: "<html>" },
-        Answer::Response { status: 0, body: "" },
-        Answer::Unreachable,
-        Answer::TimedOut,
-        Answer::BeaconRefused,
-    ];
-    for leaving in [false, true] {
-        for kind in kinds {
-            let mut direct = auto();
-            direct.leaving(leaving);
-            let (first, _, _) = accept(&mut direct, message(1, KEEPALIVE_BUDGET));
-            assert_eq!(accept(&mut direct, message(2, 1)).1, Transport::Fetch, "the budget is used up");
-            answer(&mut direct, first, kind);
-            let (third, transport, _) = accept(&mut direct, message(3, KEEPALIVE_BUDGET));
-            assert_eq!(transport, Transport::Keepalive, "given back on {kind:?}");
-            // A second answer to the first request gives nothing back.
-            assert_eq!(answer(&mut direct, first, kind), []);
-            assert_eq!(accept(&mut direct, message(4, 1)).1, Transport::Fetch);
-            answer(&mut direct, third, kind);
+fn status(status: u16) -> Answer<'static> {
+    Answer::Response { status, body: "", retry_after: "" }
+}
+
+/// A page with one engine.
+struct Page {
+    engine: Engine,
+    config: Config,
+    now: Now,
+    /// All requests ever made, oldest first, and how many of them [`Page::sent`] has told of.
+    requests: Vec<Request>,
+    told: usize,
+    settled: BTreeMap<Ticket, Fate>,
+    /// Transactions that are under way, and what those that are committed have left.
+    writes: Vec<(DiskOp, Write)>,
+    disk: BTreeMap<String, String>,
+    handoff: String,
+    opened: Vec<String>,
+    wake: Option<Millis>,
+}
+
+impl Page {
+    /// A page whose outbox is open.
+    fn new(config: Config) -> Page {
+        Page::of(config, &Document::default())
+    }
+
+    fn of(config: Config, document: &Document) -> Page {
+        let engine = Engine::new(config.clone(), document, OWNER, 7, false, false);
+        let mut page = Page {
+            engine,
+            config,
+            now: START,
+            requests: Vec::new(),
+            told: 0,
+            settled: BTreeMap::new(),
+            writes: Vec::new(),
+            disk: BTreeMap::new(),
+            handoff: String::new(),
+            opened: Vec::new(),
+            wake: None,
+        };
+        page.tell(|engine, now, fx| engine.start(now, fx));
+        if page.config.storage {
+            assert_eq!(page.opened, [OWNER]);
+            page.tell(|engine, now, fx| engine.opened(true, now, fx));
+        }
+        page
+    }
+
+    fn tell(&mut self, tell: impl FnOnce(&mut Engine, Now, &mut Vec<Effect>)) {
+        let mut fx = Vec::new();
+        tell(&mut self.engine, self.now, &mut fx);
+        self.carry_out(fx);
+    }
+
+    fn carry_out(&mut self, fx: Vec<Effect>) {
+        assert!(self.engine.counts().adds_up(), "{:?}", self.engine.counts());
+        for effect in fx {
+            match effect {
+                Effect::Send(request) => self.requests.push(request),
+                Effect::Settle { ticket, id, timestamp, fate } => {
+                    assert_eq!(id, Some(format!("id-{ticket}")));
+                    assert_eq!(timestamp, Some(format!("time-{ticket}")));
+                    assert_eq!(self.settled.insert(ticket, fate), None, "{ticket} settles twice");
+                }
+                Effect::Write(op, write) => self.writes.push((op, write)),
+                Effect::Handoff { owner, text } => {
+                    self.handoff = text;
+                    let mut more = Vec::new();
+                    self.engine.handed_off(&owner, true, self.now, &mut more);
+                    self.carry_out(more);
+                }
+                Effect::Open { owner } => self.opened.push(owner),
+                Effect::Wake(when) => self.wake = Some(when),
+                Effect::Close | Effect::Remember(_) => {}
+                Effect::Survey(_) | Effect::Defer(_) => panic!("{effect:?}"),
+            }
         }
     }
 
-    let mut direct = Direct::new(TransportChoice::Beacon, true);
-    direct.leaving(true);
-    let (first, transport, _) = accept(&mut direct, message(1, 60_000));
-    assert_eq!(transport, Transport::Beacon);
-    answer(&mut direct, first, Answer::BeaconTaken);
-    assert_eq!(accept(&mut direct, message(2, 6_000)).1, Transport::Fetch);
-    assert_eq!(accept(&mut direct, message(3, 5_536)).1, Transport::Beacon);
+    fn accept(&mut self, message: Message) {
+        self.tell(|engine, now, fx| engine.accept(message, now, fx));
+    }
+
+    /// Accepts messages of 100 bytes each with these tickets, in one task that then ends.
+    fn accept_all(&mut self, tickets: impl IntoIterator<Item = Ticket>) {
+        for ticket in tickets {
+            self.accept(message(ticket, 100));
+        }
+        self.wait(0);
+    }
+
+    /// Time passes; the engine is woken whenever it asked for it.
+    fn wait(&mut self, ms: Millis) {
+        let end = self.now.mono + ms;
+        let mut ticks = 0;
+        while let Some(at) = self.wake.filter(|at| *at <= end) {
+            self.pass(at.max(self.now.mono) - self.now.mono);
+            self.wake = None;
+            self.tell(|engine, now, fx| engine.tick(now, fx));
+            ticks += 1;
+            assert!(ticks < 10_000, "it never rests");
+        }
+        self.pass(end - self.now.mono);
+    }
+
+    fn pass(&mut self, ms: Millis) {
+        self.now.mono += ms;
+        self.now.wall += ms;
+    }
+
+    fn answer(&mut self, request: RequestId, answer: Answer<'_>) {
+        self.tell(|engine, now, fx| engine.answer(request, answer, now, fx));
+        self.wait(0);
+    }
+
+    fn page(&mut self, event: PageEvent) {
+        self.tell(|engine, now, fx| engine.page(event, now, fx));
+    }
+
+    /// All transactions under way are committed.
+    fn commit(&mut self) {
+        for (op, write) in std::mem::take(&mut self.writes) {
+            assert_eq!(write.claims, [], "only who has the lease claims");
+            self.disk.extend(write.puts);
+            for key in write.deletes {
+                self.disk.remove(&key);
+            }
+            self.tell(|engine, now, fx| engine.written(op, Some(Vec::new()), now, fx));
+        }
+        self.wait(0);
+    }
+
+    /// The requests since the last look: URL, transport and tickets.
+    fn sent(&mut self) -> Vec<(Url, Transport, Vec<u64>)> {
+        let new = &self.requests[self.told..];
+        self.told = self.requests.len();
+        new.iter().map(|request| (request.url, request.transport, tickets(request))).collect()
+    }
+
+    /// The tickets of each request since the last look.
+    fn sent_tickets(&mut self) -> Vec<Vec<u64>> {
+        self.sent().into_iter().map(|(.., tickets)| tickets).collect()
+    }
+
+    fn last(&self) -> RequestId {
+        self.requests.last().expect("a request was made").id
+    }
 }
 
+fn dropped(reason: DropReason) -> Option<Fate> {
+    Some(Fate::Dropped(reason, String::new()))
+}
+
+// ---------------------------------------------------------------------------------------------
+// Budget and transport.
+
 #[test]
-fn what_goes_by_plain_fetch_takes_nothing_of_the_budget() {
-    let mut direct = auto();
-    for ticket in 1..4 {
-        assert_eq!(accept(&mut direct, message(ticket, 70_000)).1, Transport::Fetch);
+fn the_budget_is_65536_bytes_to_the_byte_for_all_engines_of_a_document() {
+    assert_eq!(KEEPALIVE_BUDGET, 65_536);
+    let document = Document::default();
+    let eager = || Config { max_wait: 0, ..config() };
+    let (mut one, mut two) = (Page::of(eager(), &document), Page::of(eager(), &document));
+    let send = |page: &mut Page, ticket, bytes| {
+        page.accept(message(ticket, bytes));
+        page.wait(0);
+        page.sent()[0].1
+    };
+    assert_eq!(send(&mut one, 1, 65_000), Transport::Keepalive);
+    assert_eq!(document.keepalive_used(), 65_000);
+    assert_eq!(send(&mut two, 1, 537), Transport::Fetch, "one byte too many");
+    assert_eq!(send(&mut two, 2, 536), Transport::Keepalive, "to the byte");
+    assert_eq!(document.keepalive_used(), KEEPALIVE_BUDGET);
+    // What goes by plain fetch takes nothing and gives nothing back.
+    two.answer(1, status(200));
+    assert_eq!(document.keepalive_used(), KEEPALIVE_BUDGET);
+    assert_eq!(send(&mut two, 3, 65_537), Transport::Fetch);
+
+    for answer in [status(200), status(404), status(503), status(0), Answer::TimedOut] {
+        let document = Document::default();
+        let mut page = Page::of(eager(), &document);
+        assert_eq!(send(&mut page, 1, KEEPALIVE_BUDGET), Transport::Keepalive);
+        page.answer(1, answer);
+        assert_eq!(document.keepalive_used(), 0, "given back on {answer:?}");
+        page.answer(1, answer);
+        assert_eq!(document.keepalive_used(), 0, "and once only");
     }
-    let (request, transport, _) = accept(&mut direct, message(4, KEEPALIVE_BUDGET));
-    assert_eq!(transport, Transport::Keepalive);
-    answer(&mut direct, request, OK);
-    answer(&mut direct, 1, OK);
-    // The large answer gave nothing back that it had not taken.
-    assert_eq!(accept(&mut direct, message(5, KEEPALIVE_BUDGET)).1, Transport::Keepalive);
-    assert_eq!(accept(&mut direct, message(6, 1)).1, Transport::Fetch);
+    let document = Document::default();
+    let mut page = Page::of(eager(), &document);
+    send(&mut page, 1, 100);
+    page.answer(1, Answer::Unreachable);
+    assert_eq!(document.keepalive_used(), 100, "the request may go on");
+    page.wait(100);
+    assert_eq!(document.keepalive_used(), 0);
 }
 
 #[test]
 fn the_transport_follows_the_choice_the_browser_and_whether_the_page_leaves() {
     use Transport::{Beacon, Fetch, Keepalive};
     let (auto, beacon, fetch) = (TransportChoice::Auto, TransportChoice::Beacon, TransportChoice::Fetch);
-    // choice, keepalive known, leaving, small, too large
+    // choice, keepalive known, leaving, small, too large (nothing: it stays in the outbox)
     let table = [
-        (auto, true, false, Keepalive, Fetch),
-        (auto, true, true, Keepalive, Fetch),
-        (auto, false, false, Fetch, Fetch),
-        (auto, false, true, Beacon, Fetch),
-        (beacon, true, false, Keepalive, Fetch),
-        (beacon, true, true, Beacon, Fetch),
-        (beacon, false, false, Fetch, Fetch),
-        (beacon, false, true, Beacon, Fetch),
-        (fetch, true, false, Keepalive, Fetch),
-        (fetch, true, true, Keepalive, Fetch),
-        (fetch, false, false, Fetch, Fetch),
-        (fetch, false, true, Fetch, Fetch),
+        (auto, true, false, Keepalive, Some(Fetch)),
+        (auto, true, true, Keepalive, None),
+        (auto, false, false, Fetch, Some(Fetch)),
+        (auto, false, true, Beacon, None),
+        (beacon, true, false, Keepalive, Some(Fetch)),
+        (beacon, true, true, Beacon, None),
+        (beacon, false, false, Fetch, Some(Fetch)),
+        (beacon, false, true, Beacon, None),
+        (fetch, true, false, Keepalive, Some(Fetch)),
+        (fetch, true, true, Keepalive, None),
+        (fetch, false, false, Fetch, Some(Fetch)),
+        (fetch, false, true, Fetch, Some(Fetch)),
     ];
-    for (choice, keepalive, leaving, small, large) in table {
-        for unloading in [false, true] {
-            if unloading && !leaving {
-                continue;
+    for (transport, has_keepalive, leaving, small, large) in table {
+        for (bytes, expected) in [(1_000, Some(small)), (65_537, large)] {
+            let mut page = Page::new(Config { transport, has_keepalive, ..config() });
+            page.accept(message(1, bytes));
+            if leaving {
+                page.page(PageEvent::Leaving);
+            } else {
+                page.wait(0);
             }
-            for (bytes, transport) in [(1_000, small), (65_537, large)] {
-                let mut direct = Direct::new(choice, keepalive);
-                // The page says that it leaves, or the caller says so for one message.
-                direct.leaving(leaving && !unloading);
-                let message = Message { unloading, ..message(1, bytes) };
-                let (_, chosen, fate) = accept(&mut direct, message);
-                let row = (choice, keepalive, leaving, unloading, bytes);
-                assert_eq!(chosen, transport, "{row:?}");
-                // Handed over for good: a keepalive request of a page that leaves.
-                let settled = leaving && transport == Keepalive;
-                assert_eq!(fate, settled.then_some(Fate::HandedOver), "{row:?}");
-                assert_eq!(direct.counts().handed_over, u32::from(settled), "{row:?}");
-                assert_eq!(direct.counts().in_flight, u32::from(!settled), "{row:?}");
+            let chosen = page.sent().first().map(|(_, transport, _)| *transport);
+            let row = (transport, has_keepalive, leaving, bytes);
+            assert_eq!(chosen, expected, "{row:?}");
+            let counts = page.engine.counts();
+            let place = match (leaving, expected) {
+                (false, _) => counts.in_flight,
+                (true, Some(_)) => counts.handed_over,
+                (true, None) => counts.stored,
+            };
+            assert_eq!(place, 1, "{row:?} {counts:?}");
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Batches.
+
+#[test]
+fn the_first_of_a_quiet_time_goes_at_the_end_of_its_task_and_later_ones_wait() {
+    let mut page = Page::new(config());
+    page.accept(message(1, 100));
+    assert_eq!(page.sent_tickets(), [[0; 0]; 0], "the task goes on");
+    page.accept(message(2, 100));
+    page.wait(0);
+    let together = (Url::Batch, Transport::Keepalive, vec![1, 2]);
+    assert_eq!(page.sent(), [together]);
+
+    page.wait(100);
+    page.accept_all([3]);
+    page.wait(149);
+    assert_eq!(page.sent_tickets(), [[0; 0]; 0], "it waits for company, since the last request");
+    page.accept_all([4]);
+    page.wait(1);
+    assert_eq!(page.sent_tickets(), [[3, 4]]);
+
+    page.answer(1, status(200));
+    page.answer(2, status(200));
+    page.wait(250);
+    page.accept_all([5]);
+    let alone = (Url::Single, Transport::Keepalive, vec![5]);
+    assert_eq!(page.sent(), [alone], "the time was quiet");
+}
+
+#[test]
+fn a_batch_goes_when_it_is_full_of_messages_or_bytes() {
+    // 10 messages, or 20,000 bytes.
+    for (bytes, count) in [(100, 10), (3_000, 7), (20_000, 1)] {
+        let mut page = Page::new(config());
+        page.accept_all([100]);
+        page.sent();
+        for ticket in 1..=count {
+            assert_eq!(page.sent_tickets(), [[0; 0]; 0], "{bytes} bytes");
+            page.accept(message(ticket, bytes));
+            page.wait(0);
+        }
+        assert_eq!(page.sent().len(), 1, "{bytes} bytes");
+        assert!(page.requests.iter().all(|request| request.body.len() <= 20_000), "{bytes} bytes");
+    }
+}
+
+#[test]
+fn without_a_batch_url_each_goes_alone() {
+    let mut page = Page::new(Config { has_batch: false, ..config() });
+    page.accept_all(1..=3);
+    assert_eq!(page.sent_tickets(), [[1], [2]], "two requests at a time");
+    page.answer(1, status(200));
+    assert_eq!(page.sent(), [(Url::Single, Transport::Keepalive, vec![3])]);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Answers.
+
+#[test]
+fn the_status_decides_what_becomes_of_one_message_and_of_several() {
+    #[derive(Clone, Copy, PartialEq, Debug)]
+    enum Then {
+        Delivered,
+        Rejected,
+        /// Sent again after a while, one message first.
+        Probed,
+        /// Sent again at once, in halves.
+        Halved,
+    }
+    use Then::{Delivered, Halved, Probed, Rejected};
+    let mut table = Vec::new();
+    table.extend([200, 201, 202, 204, 299].map(|status| (status, Delivered, Delivered)));
+    table.extend([408, 429, 500, 502, 503, 504, 599].map(|status| (status, Probed, Probed)));
+    table.extend([401, 403, 404, 405, 410, 501].map(|status| (status, Rejected, Rejected)));
+    table.extend([400, 413, 415, 422, 300, 304, 100, 600].map(|status| (status, Rejected, Halved)));
+    table.push((0, Probed, Probed));
+    for (code, single, several) in table {
+        for (count, then) in [(1, single), (4, several)] {
+            let mut page = Page::new(config());
+            page.accept_all(1..=count);
+            page.commit();
+            page.sent();
+            page.answer(1, status(code));
+            let counts = page.engine.counts();
+            let fate = match then {
+                Delivered => Some(Fate::Delivered),
+                Rejected => dropped(DropReason::Rejected),
+                Probed => Some(Fate::Stored),
+                Halved => Some(Fate::Stored),
+            };
+            for ticket in 1..=count {
+                assert_eq!(page.settled.get(&ticket).cloned(), fate, "{code} of {count}");
+            }
+            let expected: &[&[u64]] = if then == Halved { &[&[1, 2], &[3, 4]] } else { &[] };
+            assert_eq!(page.sent_tickets(), expected, "{code} of {count}");
+            let place = match then {
+                Delivered => counts.delivered,
+                Rejected => counts.dropped.rejected,
+                Probed => counts.stored,
+                Halved => counts.in_flight,
+            };
+            assert_eq!(place, count, "{code} of {count} {counts:?}");
+            if then == Probed {
+                page.wait(1_000);
+                assert_eq!(page.sent_tickets().concat().len(), 1, "{code} of {count}: one finds out");
+                page.answer(page.last(), status(200));
+                page.wait(250);
+                assert_eq!(page.sent_tickets().concat().len() as u32, count - 1);
             }
         }
     }
 }
 
 #[test]
-fn a_page_that_comes_back_waits_for_answers_again() {
-    let mut direct = auto();
-    direct.leaving(true);
-    assert_eq!(accept(&mut direct, message(1, 10)).2, Some(Fate::HandedOver));
-    direct.leaving(false);
-    assert_eq!(accept(&mut direct, message(2, 10)).2, None);
-    // One message that unloads does not make the page leave.
-    let unloading = Message { unloading: true, ..message(3, 10) };
-    assert_eq!(accept(&mut direct, unloading).2, Some(Fate::HandedOver));
-    assert_eq!(accept(&mut direct, message(4, 10)).2, None);
+fn a_mixed_answer_is_read_item_by_item() {
+    let mut page = Page::new(config());
+    page.accept_all(1..=4);
+    page.commit();
+    page.sent();
+    let body = json!({
+        "batchId": "b",
+        "responses": [
+            { "xactionId": "b:0" },
+            { "status": 400, "message": "No", "xactionId": "b:1" },
+            { "status": 503, "xactionId": "b:2" },
+        ],
+    })
+    .to_string();
+    page.answer(1, Answer::Response { status: 207, body: &body, retry_after: "" });
+    assert_eq!(page.settled[&1], Fate::Delivered);
+    assert_eq!(page.settled[&2], Fate::Dropped(DropReason::Rejected, String::from("No")));
+    // What the endpoint could not take now, and what it does not speak of, is sent again.
+    for ticket in [3, 4] {
+        assert_eq!(page.settled[&ticket], Fate::Stored);
+    }
+    page.wait(1_000);
+    page.answer(page.last(), status(200));
+    page.wait(250);
+    page.answer(page.last(), status(200));
+    let mut again = page.sent_tickets().concat();
+    again.sort_unstable();
+    assert_eq!(again, [3, 4]);
+    assert_eq!(page.engine.counts().delivered, 3);
+    page.commit();
+    assert_eq!(page.disk.len(), 0);
 }
 
 #[test]
-fn an_answer_after_the_page_left_moves_the_count_and_settles_nothing() {
-    for (given, delivered, dropped) in [
-        (OK, 1, 0),
-        (Answer::Response { status: 500, body: "" }, 0, 1),
-        (Answer::Unreachable, 0, 1),
-        (Answer::TimedOut, 0, 1),
+fn retry_after_is_honoured_in_both_forms_and_rubbish_is_not() {
+    // In the second form the server's clock counts, which is an hour ahead of the page's.
+    let server_now = START.wall + 3_600_000;
+    let body = format!("{{\"receivedTimeMs\":{server_now}}}");
+    // The header; at least and at most so long: the own back-off is up to a second.
+    for (header, least, most) in [
+        ("2", 2_000, 2_000),
+        (" 30 ", 30_000, 30_000),
+        ("86400", 3_600_000, 3_600_000),
+        ("99999999999999999999", 3_600_000, 3_600_000),
+        // 2026-11-24T04:49:50Z is the server's now, without its 123 ms.
+        ("Tue, 24 Nov 2026 04:50:00 GMT", 9_877, 9_877),
+        ("Tue, 24 Nov 2026 03:50:00 GMT", 0, 1_000),
+        ("0", 0, 1_000),
+        ("", 0, 1_000),
+        ("-5", 0, 1_000),
+        ("soon", 0, 1_000),
+        ("2.5", 0, 1_000),
     ] {
-        let mut direct = auto();
-        direct.leaving(true);
-        let (request, _, _) = accept(&mut direct, message(1, 10));
-        assert_eq!(direct.counts().handed_over, 1);
-        direct.leaving(false);
-        assert_eq!(answer(&mut direct, request, given), []);
-        let counts = direct.counts();
-        assert_eq!((counts.handed_over, counts.in_flight), (0, 0));
-        assert_eq!((counts.delivered, counts.dropped.total()), (delivered, dropped), "{given:?}");
-    }
-}
-
-#[test]
-fn a_beacon_settles_with_the_browsers_word() {
-    for (given, fate) in [
-        (Answer::BeaconTaken, Fate::HandedOver),
-        (Answer::BeaconRefused, Fate::Dropped(DropReason::Refused, String::new())),
-    ] {
-        let mut direct = Direct::new(TransportChoice::Beacon, true);
-        direct.leaving(true);
-        let (request, transport, early) = accept(&mut direct, message(1, 10));
-        assert_eq!((transport, early), (Transport::Beacon, None));
-        let mut effects = answer(&mut direct, request, given);
-        assert_eq!(fate_of(1, effects.remove(0)), fate);
-        let counts = direct.counts();
-        assert_eq!(counts.in_flight, 0);
-        assert_eq!(counts.handed_over + counts.dropped.refused, 1);
-        assert_eq!(counts.handed_over, u32::from(given == Answer::BeaconTaken));
-    }
-}
-
-#[test]
-fn the_status_decides_the_fate() {
-    use DropReason::{Rejected, Unavailable};
-    for status in [200, 201, 202, 204, 207, 299] {
-        let (fate, counts) = fate(Answer::Response { status, body: "" });
-        assert_eq!(fate, Fate::Delivered, "{status}");
-        assert_eq!(counts, Counts { accepted: 1, delivered: 1, ..Counts::default() });
-    }
-    for (reason, statuses) in [
-        (Unavailable, &[408, 429, 500, 501, 502, 503, 504, 599][..]),
-        (Rejected, &[300, 301, 302, 304, 400, 401, 403, 404, 405, 409, 413, 415, 422, 428, 430, 499][..]),
-        // No status that HTTP has.
-        (Rejected, &[0, 1, 100, 199, 600, 65_535][..]),
-    ] {
-        for &status in statuses {
-            let (fate, counts) = fate(Answer::Response { status, body: "" });
-            assert_eq!(fate, Fate::Dropped(reason, String::new()), "{status}");
-            let dropped = &counts.dropped;
-            let count = if reason == Rejected { dropped.rejected } else { dropped.unavailable };
-            assert_eq!((counts.accepted, count, dropped.total()), (1, 1, 1), "{status}");
+        for code in [503, 429] {
+            let mut page = Page::new(Config { max_age: 100_000_000, ..config() });
+            page.accept_all([1]);
+            page.sent();
+            page.answer(1, Answer::Response { status: code, body: &body, retry_after: header });
+            if least > 0 {
+                page.wait(least - 1);
+                assert_eq!(page.sent_tickets(), [[0; 0]; 0], "{header:?} is too early");
+            }
+            page.wait(most - least + 1);
+            assert_eq!(page.sent_tickets(), [[1]], "{header:?}");
         }
     }
 }
 
+// ---------------------------------------------------------------------------------------------
+// Leaving, and the outbox.
+
 #[test]
-fn without_an_answer_the_reason_says_what_happened() {
-    let (network, counts) = fate(Answer::Unreachable);
-    assert_eq!(network, Fate::Dropped(DropReason::Network, String::new()));
-    assert_eq!((counts.dropped.network, counts.dropped.total()), (1, 1));
-    let (timeout, counts) = fate(Answer::TimedOut);
-    assert_eq!(timeout, Fate::Dropped(DropReason::Timeout, String::new()));
-    assert_eq!((counts.dropped.timeout, counts.dropped.total()), (1, 1));
+fn what_is_most_valuable_is_handed_over_and_the_rest_is_in_the_hand_off() {
+    let mut page = Page::new(Config { max_batch_bytes: 70_000, ..config() });
+    for (ticket, priority) in
+        [(1, Priority::Low), (2, Priority::Normal), (3, Priority::High), (4, Priority::Normal)]
+    {
+        page.accept(Message { priority, ..message(ticket, 30_000) });
+    }
+    page.page(PageEvent::Leaving);
+    assert_eq!(page.sent(), [(Url::Batch, Transport::Keepalive, vec![3, 2])]);
+    for (ticket, fate) in [(1, Fate::Stored), (2, Fate::HandedOver), (3, Fate::HandedOver), (4, Fate::Stored)]
+    {
+        assert_eq!(page.settled.get(&ticket), Some(&fate), "{ticket}");
+    }
+    // Nothing was ever heard of the endpoint, so all of it is kept.
+    let handoff = Handoff::read(&page.config, &page.handoff).unwrap();
+    let mut keys: Vec<&str> = handoff.records.iter().map(|(key, _)| key.as_str()).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["life/m1", "life/m2", "life/m3", "life/m4"]);
+    assert_eq!(handoff.gone, [""; 0]);
+    let counts = page.engine.counts();
+    assert_eq!((counts.handed_over, counts.stored), (2, 2));
 }
 
 #[test]
-fn the_body_decides_nothing_and_lends_its_words() {
-    for body in RUBBISH {
-        assert_eq!(fate(Answer::Response { status: 200, body }).0, Fate::Delivered, "{body:?}");
-        let refused = fate(Answer::Response { status: 400, body }).0;
-        assert_eq!(refused, Fate::Dropped(DropReason::Rejected, String::new()), "{body:?}");
-    }
-    let long = "\u{e4}".repeat(1_000);
-    for (body, words) in [
-        (r#"{"title":"Bad request"}"#, "Bad request"),
-        (r#"{"message":"Validation failed","title":"no"}"#, "Validation failed"),
-        (r#"{"report":{"message":"[XDM] no such schema"}}"#, "[XDM] no such schema"),
-        (&format!(r#"{{"title":"{long}"}}"#), &long[..600]),
+fn a_record_is_put_at_the_end_of_the_task_and_removed_when_it_is_answered() {
+    let mut page = Page::new(config());
+    page.accept(message(1, 100));
+    page.accept(message(2, 100));
+    assert_eq!(page.writes, []);
+    page.wait(0);
+    let [(_, write)] = &page.writes[..] else { panic!("{:?}", page.writes) };
+    let keys: Vec<&str> = write.puts.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["life/m1", "life/m2"], "one transaction for all");
+    // The endpoint is silent; only what is committed is stored.
+    page.wait(2_000);
+    assert_eq!(page.settled.len(), 0);
+    page.commit();
+    assert_eq!(page.settled, BTreeMap::from([(1, Fate::Stored), (2, Fate::Stored)]));
+    assert_eq!(page.engine.notes().outbox_events, 2);
+    assert_eq!(page.engine.notes().outbox_bytes, 200);
+
+    page.answer(1, status(200));
+    page.commit();
+    assert_eq!(page.disk, BTreeMap::new());
+    assert_eq!(page.engine.counts().delivered, 2);
+    assert_eq!(page.engine.notes().outbox_events, 0);
+}
+
+#[test]
+fn the_bound_evicts_the_oldest_of_the_lowest_priority() {
+    let mut page = Page::new(Config { max_stored_bytes: 300, ..config() });
+    page.page(PageEvent::Offline);
+    for (ticket, priority) in [
+        (1, Priority::High),
+        (2, Priority::Normal),
+        (3, Priority::Low),
+        (4, Priority::Low),
+        (5, Priority::Normal),
     ] {
-        for (status, reason) in [(400, DropReason::Rejected), (503, DropReason::Unavailable)] {
-            let fate = fate(Answer::Response { status, body }).0;
-            assert_eq!(fate, Fate::Dropped(reason, String::from(words)));
-        }
+        page.accept(Message { priority, ..message(ticket, 100) });
     }
-}
-
-#[test]
-fn answers_to_nothing_are_passed_over() {
-    let mut direct = auto();
-    assert_eq!(answer(&mut direct, 0, OK), []);
-    assert_eq!(answer(&mut direct, 1, OK), []);
-    let (request, _, _) = accept(&mut direct, message(1, 10));
-    assert_eq!(answer(&mut direct, request.wrapping_add(1), OK), []);
-    assert_eq!(answer(&mut direct, request, OK).len(), 1);
-    let counts = direct.counts();
-    for late in [OK, Answer::Unreachable, Answer::TimedOut, Answer::BeaconTaken, Answer::BeaconRefused] {
-        assert_eq!(answer(&mut direct, request, late), []);
-    }
-    assert_eq!(direct.counts(), counts);
-}
-
-#[test]
-fn the_clock_is_the_one_that_the_last_answer_told() {
-    let mut direct = auto();
-    assert_eq!(direct.clock_skew(), None);
-    for (status, body, skew) in [
-        (200, "{}", None),
-        (200, r#"{"receivedTimeMs":"soon"}"#, None),
-        (200, r#"{"receivedTimeMs":1795492195123}"#, Some(5_000)),
-        (503, "<html>", Some(5_000)),
-        (400, r#"{"receivedTimeMs":1795492185123}"#, Some(-5_000)),
-        // As text, as one of the platform's answers has it.
-        (200, r#"{"receivedTimeMs":"1795492190123"}"#, Some(0)),
-    ] {
-        let (request, _, _) = accept(&mut direct, message(1, 10));
-        answer(&mut direct, request, Answer::Response { status, body });
-        assert_eq!(direct.clock_skew(), skew, "{status} {body}");
-    }
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Accept {
-        bytes: usize,
-        unloading: bool,
-    },
-    /// Answers the request that is so far into the list of all ever made, or a little beyond it.
-    Answer {
-        which: prop::sample::Index,
-        how: usize,
-    },
-    Leaving(bool),
-}
-
-const ANSWERS: [Answer<'static>; 9] = [
-    OK,
-    Answer::Response { status: 207, body: "[" },
-    Answer::Response { status: 404, body: "" },
-    Answer::Response { status: 429, body: r#"{"receivedTimeMs":1}"# },
-    Answer::Response { status: 0, body: "\u{0}" },
-    Answer::Unreachable,
-    Answer::TimedOut,
-    Answer::BeaconTaken,
-    Answer::BeaconRefused,
-];
-
-fn step() -> impl Strategy<Value = Step> {
-    let bytes = prop_oneof![0..3_000_usize, 20_000..40_000_usize, 65_530..65_540_usize];
-    prop_oneof![
-        4 => (bytes, any::<bool>()).prop_map(|(bytes, unloading)| Step::Accept { bytes, unloading }),
-        4 => (any::<prop::sample::Index>(), 0..ANSWERS.len())
-            .prop_map(|(which, how)| Step::Answer { which, how }),
-        1 => any::<bool>().prop_map(Step::Leaving),
-    ]
-}
-
-fn choice() -> impl Strategy<Value = TransportChoice> {
-    prop::sample::select(vec![TransportChoice::Auto, TransportChoice::Beacon, TransportChoice::Fetch])
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
-    /// Whatever happens in whatever order: the counts add up, the budget holds, and each promise
-    /// settles once, at its request's first answer at the latest.
-    #[test]
-    fn the_books_are_right_after_every_step(
-        steps in prop::collection::vec(step(), 1..80),
-        choice in choice(),
-        has_keepalive in any::<bool>(),
-    ) {
-        let mut direct = Direct::new(choice, has_keepalive);
-        // Bytes that the browser still holds for the page, by request.
-        let mut held: BTreeMap<RequestId, usize> = BTreeMap::new();
-        // Tickets by request: all ever made, and of those the ones without an answer.
-        let mut requests: Vec<(RequestId, Ticket)> = Vec::new();
-        let mut open: BTreeMap<RequestId, Ticket> = BTreeMap::new();
-        let mut settled: BTreeMap<Ticket, u32> = BTreeMap::new();
-        let mut tickets = 0;
-        for step in steps {
-            let mut effects = Vec::new();
-            let mut answered = None;
-            match step {
-                Step::Accept { bytes, unloading } => {
-                    tickets += 1;
-                    direct.accept(Message { unloading, ..message(tickets, bytes) }, &mut effects);
-                }
-                Step::Answer { which, how } => {
-                    let at = which.index(requests.len() + 1);
-                    let (request, given) = (requests.get(at).map_or(9_999, |(id, _)| *id), ANSWERS[how]);
-                    direct.answer(request, given, NOW, &mut effects);
-                    answered = open.remove(&request);
-                    if answered.is_some() && given != Answer::BeaconTaken {
-                        held.remove(&request);
-                    }
-                }
-                Step::Leaving(leaving) => direct.leaving(leaving),
-            }
-            for effect in effects {
-                match effect {
-                    Effect::Send(request) => {
-                        prop_assert!(requests.iter().all(|(id, _)| *id != request.id));
-                        requests.push((request.id, tickets));
-                        open.insert(request.id, tickets);
-                        if request.transport != Transport::Fetch {
-                            held.insert(request.id, request.body.len());
-                        }
-                        prop_assert!(has_keepalive || request.transport != Transport::Keepalive);
-                        prop_assert!(choice != TransportChoice::Fetch || request.transport != Transport::Beacon);
-                    }
-                    Effect::Settle { ticket, .. } => *settled.entry(ticket).or_default() += 1,
-                }
-            }
-            let counts = direct.counts();
-            prop_assert!(counts.adds_up(), "{counts:?}");
-            prop_assert_eq!(counts.accepted, tickets);
-            prop_assert!(held.values().sum::<usize>() <= KEEPALIVE_BUDGET);
-            prop_assert!(settled.values().all(|times| *times == 1));
-            if let Some(ticket) = answered {
-                prop_assert!(settled.contains_key(&ticket));
-            }
-            // Who has not settled waits for an answer, and only those are in flight.
-            let waiting = (1..=tickets).filter(|ticket| !settled.contains_key(ticket)).collect::<Vec<_>>();
-            prop_assert!(waiting.iter().all(|ticket| open.values().any(|open| open == ticket)));
-            prop_assert_eq!(counts.in_flight as usize, waiting.len());
-        }
-    }
+    page.wait(0);
+    page.commit();
+    let evicted = dropped(DropReason::Evicted).unwrap();
+    assert_eq!(page.settled, BTreeMap::from([(3, evicted.clone()), (4, evicted)]));
+    let keys: Vec<&str> = page.disk.keys().map(String::as_str).collect();
+    assert_eq!(keys, ["life/m1", "life/m2", "life/m5"]);
+    assert_eq!(page.engine.counts().dropped.evicted, 2);
 }

@@ -6,7 +6,8 @@ mod support;
 
 use serde_json::{Value, json};
 use support::*;
-use xdm_beacon::settings::{Contexts, Settings, TransportChoice};
+use xdm_beacon::delivery::Mode;
+use xdm_beacon::settings::{Contexts, DeliveryOptions, Settings, TransportChoice};
 
 const NOT_A_URL: (&str, &str) =
     ("not-a-url", "must be a whole URL of plain characters, like https://dcs.adobedc.net/collection/1a2b");
@@ -17,6 +18,10 @@ const NOT_A_CONTEXT: (&str, &str) = (
     "must be \"web\", \"device\", \"environment\", \"placeContext\" or \"implementationDetails\"",
 );
 const NOT_A_TRANSPORT: (&str, &str) = ("not-a-transport", "must be \"auto\", \"beacon\" or \"fetch\"");
+const NOT_A_MODE: (&str, &str) = ("not-a-mode", "must be \"balanced\", \"atLeastOnce\" or \"atMostOnce\"");
+const OUT_OF_RANGE: (&str, &str) = ("out-of-range", "must be a whole number, 1 to 2147483647");
+const NOT_MILLISECONDS: (&str, &str) =
+    ("not-milliseconds", "must be a whole number of milliseconds, 0 to 2147483647");
 
 fn configure(options: Value) -> support::Settled {
     Tag::bare().outcome("configure", options)
@@ -41,7 +46,18 @@ fn everything() -> Value {
             "schema": { "id": "https://ns.adobe.com/acme/schemas/2", "contentType": CONTENT_TYPE },
         },
         "context": ["web", "device"],
-        "delivery": { "transport": "fetch", "syncValidation": false },
+        "delivery": {
+            "transport": "fetch",
+            "maxBatchEvents": 10,
+            "maxBatchBytes": 20_000,
+            "maxWaitMs": 500,
+            "maxStoredBytes": 100_000,
+            "maxAgeHours": 24,
+            "mode": "atLeastOnce",
+            "sequencePath": "_acme.sequence",
+            "storage": false,
+            "syncValidation": false,
+        },
         "debug": false,
     })
 }
@@ -60,7 +76,18 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(settings.events.schema_id, "https://ns.adobe.com/xdmbeacon/schemas/web-experienceevent");
     assert_eq!(settings.events.content_type, CONTENT_TYPE);
     assert_eq!(settings.profiles, None);
-    assert_eq!(settings.transport, TransportChoice::Auto);
+    let delivery = DeliveryOptions {
+        transport: TransportChoice::Auto,
+        max_batch_events: 50,
+        max_batch_bytes: 32_000,
+        max_wait_ms: 250,
+        max_stored_bytes: 4_000_000,
+        max_age_hours: 72,
+        mode: Mode::Balanced,
+        sequence_path: None,
+        storage: true,
+    };
+    assert_eq!(settings.delivery, delivery);
     assert!(!settings.debug);
     for context in ALL_CONTEXTS {
         assert!(settings.context.has(context.1), "{} is on by default", context.0);
@@ -85,6 +112,14 @@ fn each_required_option_is_missed_by_its_path() {
         "schema.contentType",
         "profile.schema.contentType",
         "delivery.transport",
+        "delivery.maxBatchEvents",
+        "delivery.maxBatchBytes",
+        "delivery.maxWaitMs",
+        "delivery.maxStoredBytes",
+        "delivery.maxAgeHours",
+        "delivery.mode",
+        "delivery.sequencePath",
+        "delivery.storage",
         "delivery.syncValidation",
     ] {
         assert_eq!(configure(without(everything(), path)), Ok(json!({})), "{path} is not required");
@@ -94,7 +129,7 @@ fn each_required_option_is_missed_by_its_path() {
 #[test]
 fn each_option_refuses_every_kind_but_its_own() {
     type Row = (&'static str, (&'static str, &'static str), &'static [&'static str]);
-    let table: [Row; 18] = [
+    let table: [Row; 25] = [
         ("endpoint", NOT_A_STRING, &["string"]),
         ("batchEndpoint", NOT_A_STRING, &["string", "null"]),
         ("orgId", NOT_A_STRING, &["string"]),
@@ -111,6 +146,13 @@ fn each_option_refuses_every_kind_but_its_own() {
         ("profile.schema.contentType", NOT_A_STRING, &["string"]),
         ("context", NOT_AN_ARRAY, &["array"]),
         ("delivery", NOT_AN_OBJECT, &["object"]),
+        ("delivery.maxBatchEvents", OUT_OF_RANGE, &[]),
+        ("delivery.maxBatchBytes", OUT_OF_RANGE, &[]),
+        ("delivery.maxWaitMs", NOT_MILLISECONDS, &[]),
+        ("delivery.maxStoredBytes", OUT_OF_RANGE, &[]),
+        ("delivery.maxAgeHours", OUT_OF_RANGE, &[]),
+        ("delivery.sequencePath", NOT_A_STRING, &["string"]),
+        ("delivery.storage", NOT_A_BOOLEAN, &["boolean"]),
         ("delivery.syncValidation", NOT_A_BOOLEAN, &["boolean"]),
         ("debug", NOT_A_BOOLEAN, &["boolean"]),
     ];
@@ -126,6 +168,9 @@ fn each_option_refuses_every_kind_but_its_own() {
         let path = "delivery.transport";
         let options = with(everything(), path, value.clone());
         assert_eq!(configure(options), refusal(path, NOT_A_TRANSPORT), "{path} given {kind}");
+        let path = "delivery.mode";
+        let options = with(everything(), path, value.clone());
+        assert_eq!(configure(options), refusal(path, NOT_A_MODE), "{path} given {kind}");
         let options = with(everything(), "context", json!(["web", value]));
         assert_eq!(configure(options), refusal("context[1]", NOT_A_CONTEXT), "context[1] given {kind}");
     }
@@ -145,6 +190,7 @@ fn an_empty_string_is_no_value_of_any_option() {
         "profile.datasetId",
         "profile.schema.id",
         "profile.schema.contentType",
+        "delivery.sequencePath",
     ] {
         assert_eq!(configure(with(everything(), path, json!(""))), refusal(path, EMPTY));
     }
@@ -158,8 +204,8 @@ fn an_option_that_this_version_does_not_know_is_named() {
         "schema.version",
         "profile.orgId",
         "profile.schema.version",
-        "delivery.mode",
         "delivery.Transport",
+        "delivery.maxWait",
     ] {
         for (kind, value) in one_of_each_kind() {
             let options = with(everything(), path, value);
@@ -327,13 +373,17 @@ fn synchronous_validation_is_asked_of_the_single_endpoint_alone() {
     };
     let plain = ask("https://a.example/collection/abc");
     assert_eq!(plain.endpoint, "https://a.example/collection/abc?syncValidation=true");
-    assert_eq!(plain.batch_endpoint.as_deref(), Some("https://a.example/collection/batch/abc"));
+    assert_eq!(plain.batch_endpoint, None, "only a single message is validated at once");
     assert_eq!(
         ask("https://a.example/collection/abc?a=b").endpoint,
         "https://a.example/collection/abc?a=b&syncValidation=true"
     );
+    // Nor where a batch endpoint was named.
+    let named = with(configuration(), "batchEndpoint", json!("https://a.example/many"));
+    assert_eq!(settings(&with(named, "delivery.syncValidation", json!(true))).batch_endpoint, None);
     let off = with(configuration(), "delivery.syncValidation", json!(false));
     assert_eq!(settings(&off).endpoint, ENDPOINT);
+    assert!(settings(&off).batch_endpoint.is_some());
 }
 
 #[test]
@@ -344,11 +394,86 @@ fn each_transport_has_its_name() {
         ("fetch", TransportChoice::Fetch),
     ] {
         let options = with(configuration(), "delivery.transport", json!(name));
-        assert_eq!(settings(&options).transport, choice);
+        assert_eq!(settings(&options).delivery.transport, choice);
     }
     for name in ["", "Auto", "sendBeacon", "xhr"] {
         let options = with(configuration(), "delivery.transport", json!(name));
         assert_eq!(configure(options), refusal("delivery.transport", NOT_A_TRANSPORT));
+    }
+}
+
+#[test]
+fn numbers_of_delivery_are_taken_up_to_their_bounds() {
+    type Read = fn(&DeliveryOptions) -> u32;
+    let positive: [(&str, Read, u32); 4] = [
+        ("delivery.maxBatchEvents", |options| options.max_batch_events, 2_147_483_647),
+        // A request of the service has 1 MB at most.
+        ("delivery.maxBatchBytes", |options| options.max_batch_bytes, 1_000_000),
+        ("delivery.maxStoredBytes", |options| options.max_stored_bytes, 2_147_483_647),
+        ("delivery.maxAgeHours", |options| options.max_age_hours, 2_147_483_647),
+    ];
+    for (path, read, most) in positive {
+        for (number, taken) in [(1, 1), (5, 5), (1_000_000, 1_000_000), (2_147_483_647, most)] {
+            let options = with(configuration(), path, json!(number));
+            assert_eq!(read(&settings(&options).delivery), taken, "{path} {number}");
+            assert_eq!(configure(options), Ok(json!({})));
+        }
+        for value in [json!(0), json!(-1), json!(2_147_483_648_u32), json!(0.5), json!(1e300), json!("5")] {
+            let options = with(configuration(), path, value.clone());
+            assert_eq!(configure(options), refusal(path, OUT_OF_RANGE), "{path} {value}");
+        }
+    }
+    let path = "delivery.maxWaitMs";
+    for number in [0, 1, 2_147_483_647] {
+        let options = with(configuration(), path, json!(number));
+        assert_eq!(settings(&options).delivery.max_wait_ms, number);
+    }
+    for value in [json!(-1), json!(2_147_483_648_u32), json!(0.5), json!("5")] {
+        let options = with(configuration(), path, value.clone());
+        assert_eq!(configure(options), refusal(path, NOT_MILLISECONDS), "{value}");
+    }
+}
+
+#[test]
+fn each_mode_has_its_name() {
+    for (name, mode) in
+        [("balanced", Mode::Balanced), ("atLeastOnce", Mode::AtLeastOnce), ("atMostOnce", Mode::AtMostOnce)]
+    {
+        let options = with(configuration(), "delivery.mode", json!(name));
+        assert_eq!(settings(&options).delivery.mode, mode);
+    }
+    for name in ["", "Balanced", "at-least-once", "exactlyOnce"] {
+        let options = with(configuration(), "delivery.mode", json!(name));
+        assert_eq!(configure(options), refusal("delivery.mode", NOT_A_MODE));
+    }
+}
+
+#[test]
+fn a_sequence_path_is_a_path_of_the_event() {
+    let at = "delivery.sequencePath";
+    for path in ["_acme.sequence", "a", "_acme.steps[0]"] {
+        let options = with(configuration(), at, json!(path));
+        assert_eq!(settings(&options).delivery.sequence_path.as_deref(), Some(path));
+        assert_eq!(configure(options), Ok(json!({})));
+    }
+    for (path, code) in [
+        ("a..b", "empty-segment"),
+        (".", "empty-segment"),
+        (" ", "empty-segment"),
+        ("__proto__.a", "unsafe-key"),
+        ("a[x]", "bad-index"),
+    ] {
+        let (found, message) = configure(with(configuration(), at, json!(path))).unwrap_err();
+        assert_eq!(found, code, "{path:?}");
+        assert!(message.starts_with("xdmBeacon: 'delivery.sequencePath' "), "{message}");
+    }
+}
+
+#[test]
+fn storage_is_on_or_off() {
+    for on in [true, false] {
+        let options = with(configuration(), "delivery.storage", json!(on));
+        assert_eq!(settings(&options).delivery.storage, on);
     }
 }
 

@@ -5,16 +5,20 @@
 //! Rust frame.
 
 mod lifecycle;
+mod locks;
 mod network;
 mod page;
+mod storage;
+mod timers;
 mod values;
 
-use crate::command::{Beacon, Call, Output};
-use crate::delivery::{Answer, Ticket};
-use gloo_timers::callback::Timeout;
-use js_sys::{Date, Function};
-use page::BrowserPage;
-use std::cell::RefCell;
+use crate::collect::Moment;
+use crate::command::{Beacon, Birth, Call, Output};
+use crate::delivery::{Answer, DiskOp, Document, Effect, Engine, PageEvent, Survey, Ticket};
+use js_sys::Function;
+use page::{BrowserPage, clocks};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -28,45 +32,62 @@ struct Instance {
     /// The page's promises that wait: ticket, resolve, reject.
     waiting: Vec<(Ticket, Function, Function)>,
     last_ticket: Ticket,
+    /// The timer that wakes the engine.
+    alarm: JsValue,
 }
 
 thread_local! {
+    static QUEUE: RefCell<VecDeque<(u32, Output)>> = const { RefCell::new(VecDeque::new()) };
+    static BUSY: Cell<bool> = const { Cell::new(false) };
+    static DOCUMENT: Document = Document::default();
     static INSTANCES: RefCell<Vec<Instance>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Called once before anything else. `guard` wraps a callback so that no exception leaves it.
 #[wasm_bindgen]
 pub fn start(guard: &Function) {
+    timers::begin(guard);
     network::start(guard);
+    storage::start(guard);
+    locks::start(guard);
     lifecycle::start(guard);
     page::start();
 }
 
-/// Makes an instance; the answer is its handle.
+/// Makes an instance; the answer is its handle. `owner` is a random name for the page's life; `restarts`
+/// says how many engines of that owner have trapped.
 #[wasm_bindgen]
-pub fn create(name: &str) -> u32 {
+pub fn create(name: &str, owner: &str, restarts: u32) -> u32 {
+    let birth = Birth {
+        name: String::from(name),
+        document: DOCUMENT.with(Document::clone),
+        owner: String::from(owner),
+        hidden: lifecycle::hidden(),
+        online: !lifecycle::offline(),
+        restarts,
+    };
     INSTANCES.with_borrow_mut(|instances| {
-        let mut beacon = Beacon::new(name);
-        beacon.leaving(lifecycle::hidden());
-        instances.push(Instance { beacon, waiting: Vec::new(), last_ticket: 0 });
+        let beacon = Beacon::new(birth);
+        instances.push(Instance { beacon, waiting: Vec::new(), last_ticket: 0, alarm: JsValue::UNDEFINED });
         instances.len() as u32 - 1
     })
 }
 
 /// Carries out a command. `options` is JSON text, empty for none; `moment` is `[ms, url, title,
-/// referrer]` of a replayed call, or `undefined`.
+/// referrer]` of the call, `entropy` sixteen random bytes.
 #[wasm_bindgen]
 pub fn command(
     instance: u32,
     name: &str,
     options: &str,
     moment: &JsValue,
+    entropy: &[u8],
     resolve: Function,
     reject: Function,
 ) {
+    let (moment, entropy) = (page::moment(moment), entropy.try_into().unwrap_or_default());
     with_ticket(instance, resolve, reject, |beacon, ticket, out| {
-        let call = Call { command: name, options, ticket, moment: page::replayed(moment) };
-        beacon.call(call, &BrowserPage, out);
+        beacon.call(Call { command: name, options, ticket, moment, entropy }, &BrowserPage, out);
     });
 }
 
@@ -74,7 +95,9 @@ pub fn command(
 #[wasm_bindgen]
 pub fn declare(instance: u32, dataset: &str, resolve: Function, reject: Function) {
     with_ticket(instance, resolve, reject, |beacon, ticket, out| {
-        beacon.declared(dataset, ticket, &BrowserPage, out);
+        let (moment, entropy) = (Moment::default(), [0; 16]);
+        let call = Call { command: "", options: "", ticket, moment, entropy };
+        beacon.declared(dataset, call, &BrowserPage, out);
     });
 }
 
@@ -92,16 +115,44 @@ fn with_ticket(
     });
 }
 
-fn answer(instance: u32, request: u32, answer: Answer<'_>) {
-    with(instance, |instance, out| instance.beacon.answer(request, answer, Date::now() as i64, out));
+/// Tells an instance's engine something.
+fn tell(handle: u32, tell: impl FnOnce(&mut Engine, &mut Vec<Effect>)) {
+    with(handle, |instance, out| instance.beacon.deliver(out, tell));
 }
 
-fn leaving(leaving: bool) {
-    INSTANCES.with_borrow_mut(|instances| {
-        for instance in instances {
-            instance.beacon.leaving(leaving);
-        }
-    });
+fn answer(handle: u32, request: u32, answer: Answer<'_>) {
+    tell(handle, |engine, effects| engine.answer(request, answer, clocks(), effects));
+}
+
+/// The page's life has its name: now others can tell that it lives.
+fn named(handle: u32) {
+    storage::open(handle);
+}
+
+fn opened(handle: u32, durable: bool) {
+    tell(handle, |engine, effects| engine.opened(durable, clocks(), effects));
+    if durable {
+        locks::lead(handle);
+    }
+}
+
+fn lease(handle: u32, held: bool) {
+    tell(handle, |engine, effects| engine.lease(held, clocks(), effects));
+}
+
+fn written(handle: u32, op: DiskOp, done: Option<Vec<bool>>) {
+    tell(handle, |engine, effects| engine.written(op, done, clocks(), effects));
+}
+
+fn surveyed(handle: u32, survey: Survey) {
+    tell(handle, |engine, effects| engine.surveyed(survey, clocks(), effects));
+}
+
+fn page_event(event: &PageEvent) {
+    let count = INSTANCES.with_borrow(Vec::len) as u32;
+    for handle in 0..count {
+        with(handle, |instance, out| instance.beacon.page(event.clone(), clocks(), out));
+    }
 }
 
 /// Runs `act` on an instance, and then, with nothing borrowed, does what it asked for: the page's
@@ -120,10 +171,34 @@ fn flush_timed_out(handle: u32, ticket: Ticket) {
     with(handle, |instance, out| instance.beacon.flush_timed_out(ticket, out));
 }
 
+/// Carries outputs out in their order. Some have an answer at once (a beacon, a hand-off, a `fetch` that
+/// throws), which makes more of them: those come after what is already there.
 fn carry_out(handle: u32, outputs: Vec<Output>) {
-    for output in outputs {
+    let busy = QUEUE.with_borrow_mut(|queue| {
+        queue.extend(outputs.into_iter().map(|output| (handle, output)));
+        BUSY.replace(true)
+    });
+    if busy {
+        return;
+    }
+    while let Some((handle, output)) = QUEUE.with_borrow_mut(VecDeque::pop_front) {
         match output {
             Output::Send { url, request } => network::send(handle, &url, &request),
+            Output::Defer(None) => network::disarm(handle),
+            Output::Defer(Some((url, body))) => {
+                let taken = network::defer(handle, &url, &body);
+                tell(handle, |engine, effects| engine.deferred(taken, clocks(), effects));
+            }
+            Output::Open { owner, lease } => locks::hold(handle, owner, lease),
+            Output::Close => locks::release(handle),
+            Output::Write(op, write) => storage::write(handle, op, write),
+            Output::Survey(after) => storage::survey(handle, &after),
+            Output::Handoff { owner, text } => {
+                let kept = storage::set_handoff(&owner, &text);
+                tell(handle, |engine, effects| engine.handed_off(&owner, kept, clocks(), effects));
+            }
+            Output::Remember(name, text) => storage::remember(&name, &text),
+            Output::Wake(when) => wake(handle, when),
             Output::Resolve(ticket, outcome) => {
                 if let Some((resolve, _)) = take(handle, ticket) {
                     let _ = resolve.call1(&JsValue::UNDEFINED, &values::outcome(outcome));
@@ -135,12 +210,32 @@ fn carry_out(handle: u32, outputs: Vec<Output>) {
                 }
             }
             Output::FlushTimer(ticket, ms) => {
-                Timeout::new(ms as u32, move || flush_timed_out(handle, ticket)).forget();
+                timers::start(ms as u32, handle, ticket);
             }
             Output::Log(text) => {
                 let _ = warn(&text);
             }
         }
+    }
+    BUSY.set(false);
+}
+
+fn wake(handle: u32, when: i64) {
+    let wait = when.saturating_sub(clocks().mono).clamp(0, i64::from(i32::MAX)) as u32;
+    let alarm = timers::start(wait, handle, timers::TICK);
+    INSTANCES.with_borrow_mut(|instances| {
+        if let Some(instance) = instances.get_mut(handle as usize) {
+            timers::stop(&std::mem::replace(&mut instance.alarm, alarm));
+        }
+    });
+}
+
+/// A timer has run out.
+fn due(handle: u32, what: u32) {
+    match what {
+        timers::TICK => tell(handle, |engine, effects| engine.tick(clocks(), effects)),
+        timers::RENEW => locks::renew(handle),
+        ticket => flush_timed_out(handle, ticket),
     }
 }
 

@@ -3,7 +3,7 @@
 //! One callback serves all requests: each step of each request is that callback with the request's
 //! numbers bound to it, so nothing is kept per request and nothing can leak.
 
-use super::values::{get, set, text};
+use super::values::{Thenable, get, set, text};
 use crate::delivery::{Answer, REQUEST_TIMEOUT_MS, Request, Transport};
 use js_sys::{Array, Function, Object};
 use std::cell::RefCell;
@@ -21,11 +21,19 @@ extern "C" {
     #[wasm_bindgen(catch, js_namespace = AbortSignal, js_name = timeout)]
     fn abort_after(ms: u32) -> Result<JsValue, JsValue>;
 
-    type Thenable;
-    #[wasm_bindgen(method, catch)]
-    fn then(this: &Thenable, done: &Function, failed: &Function) -> Result<Thenable, JsValue>;
-    #[wasm_bindgen(method, catch, js_name = text)]
-    fn body(this: &Thenable) -> Result<Thenable, JsValue>;
+    /// Throws where there is no such thing, and over its quota.
+    #[wasm_bindgen(catch, js_name = fetchLater)]
+    fn fetch_later(url: &str, init: &JsValue) -> Result<JsValue, JsValue>;
+
+    type AbortController;
+    #[wasm_bindgen(constructor, catch)]
+    fn new() -> Result<AbortController, JsValue>;
+    #[wasm_bindgen(method)]
+    fn abort(this: &AbortController);
+
+    type Headers;
+    #[wasm_bindgen(method, catch, js_name = get)]
+    fn header(this: &Headers, name: &str) -> Result<Option<String>, JsValue>;
 }
 
 /// What the callback is told beside the value: the HTTP status of a body that was read, or one of these.
@@ -37,6 +45,10 @@ struct Network {
     settled: Function,
     /// What every `fetch` is given; body, keepalive and signal are set for each.
     init: JsValue,
+    /// `Retry-After` of answers whose body is being read, by instance and request.
+    retry_after: Vec<(u32, u32, String)>,
+    /// What takes back the deferred request of an instance.
+    deferred: Vec<(u32, AbortController)>,
 }
 
 thread_local! {
@@ -55,7 +67,8 @@ pub fn start(guard: &Function) {
     // Followed, a redirect can turn the POST into a GET, whose 200 would pass for an acceptance.
     set(&init, "redirect", &"error".into());
     set(&init, "headers", &headers);
-    NETWORK.set(Some(Network { settled: settled.unchecked_into(), init }));
+    let settled = settled.unchecked_into();
+    NETWORK.set(Some(Network { settled, init, retry_after: Vec::new(), deferred: Vec::new() }));
 }
 
 pub fn send(instance: u32, url: &str, request: &Request) {
@@ -66,6 +79,35 @@ pub fn send(instance: u32, url: &str, request: &Request) {
     } else if post(instance, url, request).is_err() {
         super::answer(instance, request.id, Answer::Unreachable);
     }
+}
+
+/// Replaces the deferred request of an instance; whether the browser took it.
+pub fn defer(instance: u32, url: &str, body: &str) -> bool {
+    disarm(instance);
+    NETWORK.with_borrow_mut(|network| {
+        let (Some(network), Ok(controller)) = (network, AbortController::new()) else { return false };
+        set(&network.init, "body", &body.into());
+        set(&network.init, "keepalive", &JsValue::FALSE);
+        set(&network.init, "signal", &get(&controller, "signal"));
+        let taken = fetch_later(url, &network.init).is_ok();
+        if taken {
+            network.deferred.push((instance, controller));
+        }
+        taken
+    })
+}
+
+/// Takes back the deferred request of an instance.
+pub fn disarm(instance: u32) {
+    NETWORK.with_borrow_mut(|network| {
+        let Some(network) = network else { return };
+        network.deferred.retain(|(deferred, controller)| {
+            if *deferred == instance {
+                controller.abort();
+            }
+            *deferred != instance
+        });
+    });
 }
 
 fn json_blob(body: &str) -> Result<Blob, JsValue> {
@@ -100,6 +142,14 @@ fn settle(instance: u32, request: u32, at: i32, value: JsValue) {
     let answer = match at {
         RESPONDED => {
             let status = get(&value, "status").as_f64().unwrap_or(0.0) as i32;
+            let headers = get(&value, "headers").unchecked_into::<Headers>();
+            if let Ok(Some(header)) = headers.header("Retry-After") {
+                NETWORK.with_borrow_mut(|network| {
+                    if let Some(network) = network {
+                        network.retry_after.push((instance, request, header));
+                    }
+                });
+            }
             let reading = value.unchecked_into::<Thenable>().body();
             let waiting = reading.and_then(|body| {
                 body.then(&step(instance, request, status)?, &step(instance, request, FAILED)?)
@@ -113,7 +163,14 @@ fn settle(instance: u32, request: u32, at: i32, value: JsValue) {
         FAILED => Answer::Unreachable,
         status => {
             let body = value.as_string().unwrap_or_default();
-            super::answer(instance, request, Answer::Response { status: status as u16, body: &body });
+            let header = NETWORK.with_borrow_mut(|network| {
+                let waiting = &mut network.as_mut()?.retry_after;
+                let at = waiting.iter().position(|(of, number, _)| (*of, *number) == (instance, request))?;
+                Some(waiting.swap_remove(at).2)
+            });
+            let retry_after = &header.unwrap_or_default();
+            let status = status as u16;
+            super::answer(instance, request, Answer::Response { status, body: &body, retry_after });
             return;
         }
     };

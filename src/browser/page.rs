@@ -1,7 +1,10 @@
 //! Browser side: clock, randomness and what the page says of itself.
 
+use super::storage;
 use super::values::{get, number, text};
 use crate::collect::{Moment, Page, Reading};
+use crate::delivery::Now;
+use crate::id::uuid_v4;
 use crate::time::Millis;
 use gloo_timers::callback::Timeout;
 use js_sys::{Array, Date, Intl, Math, Object, Reflect, global};
@@ -21,6 +24,9 @@ extern "C" {
     #[wasm_bindgen(catch, js_namespace = ["Temporal", "Now"], js_name = timeZoneId)]
     fn temporal_time_zone() -> Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(catch, js_namespace = performance, js_name = now)]
+    fn monotonic() -> Result<f64, JsValue>;
+
     #[wasm_bindgen(catch, js_namespace = crypto, js_name = getRandomValues)]
     fn random_values(bytes: &mut [u8]) -> Result<JsValue, JsValue>;
 }
@@ -39,33 +45,22 @@ pub fn start() {
     }
 }
 
-/// The moment that the base code noted: `[ms, url, title, referrer]`.
-pub fn replayed(moment: &JsValue) -> Option<Moment> {
-    Some(Moment {
-        now: get(moment, "0").as_f64()? as Millis,
+/// The moment of a call: `[ms, url, title, referrer]`.
+pub fn moment(moment: &JsValue) -> Moment {
+    Moment {
+        now: number(moment, "0") as Millis,
         url: text(moment, "1"),
         title: text(moment, "2"),
         referrer: text(moment, "3"),
-    })
+    }
 }
 
 /// The page this runs in.
 pub struct BrowserPage;
 
 impl Page for BrowserPage {
-    fn now(&self) -> Millis {
-        Date::now() as Millis
-    }
-
-    fn moment(&self) -> Moment {
-        let global = global();
-        let document = get(&global, "document");
-        Moment {
-            now: self.now(),
-            url: text(&get(&global, "location"), "href"),
-            title: text(&document, "title"),
-            referrer: text(&document, "referrer"),
-        }
+    fn clocks(&self) -> Now {
+        clocks()
     }
 
     fn reading(&self, at: Millis) -> Reading {
@@ -99,4 +94,24 @@ impl Page for BrowserPage {
         let prototype = get(&get(&global(), "Request"), "prototype");
         Reflect::has(&prototype, &"keepalive".into()).unwrap_or(false)
     }
+
+    fn recall(&self, name: &str) -> String {
+        storage::recall(name)
+    }
+
+    fn has_deferred(&self) -> bool {
+        get(&global(), "fetchLater").is_function()
+    }
+}
+
+/// `Date.now()` and `performance.now()`.
+pub fn clocks() -> Now {
+    Now { wall: Date::now() as Millis, mono: monotonic().unwrap_or(0.0) as Millis }
+}
+
+/// A name that no other page has.
+pub fn random_name() -> String {
+    let mut name = uuid_v4(BrowserPage.entropy());
+    name.retain(|letter| letter != '-');
+    name
 }

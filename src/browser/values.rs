@@ -1,10 +1,20 @@
 //! Browser side: JavaScript values, read without trust and made without surprise.
 
 use crate::command::Outcome;
-use js_sys::{Error, JSON, Reflect};
+use js_sys::{Error, Function, JSON, Reflect};
 use serde::Serialize;
 use serde_wasm_bindgen::Serializer;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A promise, or what a page has put in the place of one; also an answer, which has a text.
+    pub type Thenable;
+    #[wasm_bindgen(method, catch)]
+    pub fn then(this: &Thenable, done: &Function, failed: &Function) -> Result<Thenable, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = text)]
+    pub fn body(this: &Thenable) -> Result<Thenable, JsValue>;
+}
 
 /// A property, or `undefined` when there is none or asking for it throws.
 pub fn get(object: &JsValue, key: &str) -> JsValue {

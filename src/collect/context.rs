@@ -1,5 +1,6 @@
 //! Pure: the automatic context of an event.
 
+use crate::delivery::Now;
 use crate::json;
 use crate::settings::Contexts;
 use crate::time::{self, Millis};
@@ -11,7 +12,7 @@ const MAX_PIXELS: f64 = 100_000.0;
 /// What RFC 3339 can write as an offset, in minutes.
 const MAX_OFFSET: f64 = 1_439.0;
 
-/// Where a command was called: for a replay the base code noted it then.
+/// Where and when a command was called, which may have been before the library was there.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Moment {
     /// Time of the call.
@@ -49,16 +50,18 @@ pub struct Reading {
 
 /// What the core asks of the page. The browser layer answers; tests have a twin in memory.
 pub trait Page {
-    /// `Date.now()`
-    fn now(&self) -> Millis;
-    /// The present moment.
-    fn moment(&self) -> Moment;
+    /// Both clocks.
+    fn clocks(&self) -> Now;
     /// The browser's properties at time `at`.
     fn reading(&self, at: Millis) -> Reading;
     /// Sixteen random bytes.
     fn entropy(&self) -> [u8; 16];
     /// Whether `fetch` here knows `keepalive`.
     fn has_keepalive(&self) -> bool;
+    /// What an earlier page of this tab was told to remember under this name; empty without.
+    fn recall(&self, name: &str) -> String;
+    /// Whether this browser has `fetchLater`.
+    fn has_deferred(&self) -> bool;
 }
 
 /// Writes the chosen contexts as one XDM object.

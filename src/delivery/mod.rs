@@ -1,40 +1,164 @@
 //! Pure: what becomes of a message once it is accepted.
 //!
-//! [`Delivery`] is the seam: the rest of the core hands messages in and gets [`Effect`]s out, and
-//! whoever stands behind the trait decides when, how and how often a message leaves. Time, answers
-//! and the page's life come in as arguments.
+//! [`Engine`] is one state machine. It is told what happens (a message accepted, an answer, time
+//! passing, the page hidden, storage read) and tells in [`Effect`]s what to do. Clocks, randomness,
+//! network and storage belong to whoever drives it: the browser layer, or the simulation.
+//!
+//! The life of a message: it waits in memory and is written to the outbox at the end of the task; it
+//! flies, alone or in a batch; a 2xx ends it as delivered, a refusal as dropped; whatever else
+//! happens, it waits again. When the page leaves, what fits the browser's quotas is handed over and
+//! the rest stays in the outbox, where the next page of the origin finds it.
 
-mod direct;
+mod engine;
+mod handoff;
+mod record;
+mod retry;
+pub mod stamp;
 
-pub use direct::Direct;
+pub use engine::Engine;
+pub use handoff::Handoff;
+pub use record::{Record, Unreadable};
+pub use retry::retry_after;
 
+use crate::settings::TransportChoice;
 use crate::time::Millis;
 use serde::Serialize;
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// A promise of the page that waits for its outcome.
 pub type Ticket = u32;
 /// A request under way.
 pub type RequestId = u32;
+/// A piece of work for the outbox under way.
+pub type DiskOp = u32;
 
 /// Body bytes that all keepalive requests and beacons of a document may have in flight together
 /// (Fetch standard, "HTTP-network-or-cache fetch"; one sum per document in all three engines).
 pub const KEEPALIVE_BUDGET: usize = 65_536;
+/// Body bytes of a deferred request: the standard allows 64 KiB per endpoint, URL and headers
+/// included.
+pub const DEFERRED_BUDGET: usize = 64_000;
 /// After this long without an answer a request is given up, in milliseconds.
 pub const REQUEST_TIMEOUT_MS: u32 = 10_000;
 
+/// The two clocks of a browser.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Now {
+    /// `Date.now()`: jumps when somebody sets it.
+    pub wall: Millis,
+    /// `performance.now()`: only goes forward, starts anew with every page.
+    pub mono: Millis,
+}
+
+/// What is sent first and dropped last. The order matters: greater is more valuable.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Priority {
+    /// May wait.
+    Low,
+    /// As most are.
+    #[default]
+    Normal,
+    /// Goes first when not all can go.
+    High,
+}
+
+/// What happens to a message whose answer nobody lived to see.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Mode {
+    /// Taken as delivered where the endpoint was healthy: a 2xx for the same URL and transport in
+    /// this visit (of this tab to the origin, so on an earlier page, too), nothing wrong since, online,
+    /// inside the budget. Otherwise sent again.
+    #[default]
+    Balanced,
+    /// Always sent again.
+    AtLeastOnce,
+    /// Never sent again.
+    AtMostOnce,
+}
+
+/// Whether events may be collected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Consent {
+    /// Given.
+    #[default]
+    In,
+    /// Not known yet: events are kept in memory, nothing is stored, nothing is sent.
+    Pending,
+    /// Refused: what waits is purged, here and in the outbox.
+    Out,
+}
+
+/// What an engine is made with. Sizes are UTF-8 bytes.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// URL for one message. With `org_id` it says which records of the outbox are this instance's.
+    pub endpoint: String,
+    /// Whether there is a URL for several messages.
+    pub has_batch: bool,
+    /// `…@AdobeOrg`
+    pub org_id: String,
+    /// How messages are handed to the browser.
+    pub transport: TransportChoice,
+    /// Whether this browser's `fetch` knows `keepalive`.
+    pub has_keepalive: bool,
+    /// Whether this browser has `fetchLater`.
+    pub has_deferred: bool,
+    /// Whether anything may be written to disk.
+    pub storage: bool,
+    /// How many messages one request carries at most.
+    pub max_batch_events: usize,
+    /// How large a batch request is at most.
+    pub max_batch_bytes: usize,
+    /// How long a message waits for company, in milliseconds.
+    pub max_wait: Millis,
+    /// How much waits at most.
+    pub max_stored_bytes: usize,
+    /// How old a message gets before it is given up, in milliseconds.
+    pub max_age: Millis,
+    /// What happens to a message whose answer nobody saw.
+    pub mode: Mode,
+}
+
+/// What the instances of a document share: the keepalive budget is one sum for all of them.
+#[derive(Clone, Default, Debug)]
+pub struct Document {
+    keepalive_used: Rc<Cell<usize>>,
+}
+
+impl Document {
+    /// Body bytes in flight that count against [`KEEPALIVE_BUDGET`].
+    pub fn keepalive_used(&self) -> usize {
+        self.keepalive_used.get()
+    }
+}
+
 /// A message on its way in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Message {
     /// The whole message as JSON text.
     pub json: String,
     /// The promise to settle.
     pub ticket: Ticket,
+    /// What the message is called in the outbox: unlike any other of the origin, without a slash.
+    pub key: String,
     /// The event's `_id`; a profile record has none.
     pub id: Option<String>,
     /// The event's `timestamp`.
     pub timestamp: Option<String>,
+    /// What goes first.
+    pub priority: Priority,
     /// The caller says that the page is about to go away.
     pub unloading: bool,
+}
+
+/// Which of the endpoint's URLs. Their preflights are apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Url {
+    /// One message.
+    Single,
+    /// Several messages.
+    Batch,
 }
 
 /// How a request is handed to the browser.
@@ -49,11 +173,13 @@ pub enum Transport {
 }
 
 /// A request to make: `POST`, `Content-Type: application/json`, no credentials (but for a beacon).
-#[derive(PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
     /// By this the answer is matched.
     pub id: RequestId,
-    /// The message it carries, with which the body goes.
+    /// Where to.
+    pub url: Url,
+    /// One message, or a batch of them.
     pub body: String,
     /// How it goes.
     pub transport: Transport,
@@ -68,15 +194,75 @@ pub enum Answer<'a> {
         status: u16,
         /// Body text.
         body: &'a str,
+        /// The `Retry-After` header where the page may read it; else empty.
+        retry_after: &'a str,
     },
-    /// No readable answer: network down, blocked, or no CORS headers.
+    /// No readable answer: network down, blocked, over a quota that others use too, or no CORS headers.
     Unreachable,
     /// Nothing within [`REQUEST_TIMEOUT_MS`].
     TimedOut,
     /// `sendBeacon` took it.
     BeaconTaken,
-    /// `sendBeacon` refused it.
+    /// `sendBeacon` refused it: it never left.
     BeaconRefused,
+}
+
+/// One transaction on the outbox: all of it or nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Write {
+    /// Moves: where `from` is (still) there, it is removed and, unless empty, `record` is put at `to`.
+    pub claims: Vec<Claim>,
+    /// Records to put, by key; one that is there is overwritten.
+    pub puts: Vec<(String, String)>,
+    /// Keys to remove; none need be there.
+    pub deletes: Vec<String>,
+    /// Owners whose hand-offs are removed once the transaction is committed.
+    pub handoffs: Vec<String>,
+}
+
+/// Takes a record over from an owner that is gone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// The key it has.
+    pub from: String,
+    /// The key it gets.
+    pub to: String,
+    /// The text it gets; empty when it is not to be kept on disk.
+    pub record: String,
+}
+
+/// What the outbox holds.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Survey {
+    /// Up to [`SURVEY_RECORDS`] records, in the order of their keys; fewer only when there are no more.
+    pub records: Vec<(String, String)>,
+    /// The owners that live: their pages are open.
+    pub live: Vec<String>,
+    /// The hand-offs of all owners, `(owner, text)`, read at the moment of the call.
+    pub handoffs: Vec<(String, String)>,
+}
+
+/// How many records a survey reads at most.
+pub const SURVEY_RECORDS: usize = 500;
+
+/// What the page does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PageEvent {
+    /// `visibilitychange` to hidden, or `freeze`: nothing may be heard of the page any more.
+    Hidden,
+    /// `visibilitychange` to visible, or `resume`.
+    Shown,
+    /// `pagehide`: the document goes, for good or into the back/forward cache.
+    Leaving,
+    /// `pageshow` of a document out of the back/forward cache. It lives under a new name.
+    Restored {
+        /// Random, unlike that of any other page.
+        owner: String,
+    },
+    /// The network is gone, as far as the browser knows.
+    Offline,
+    /// The network is back.
+    Online,
 }
 
 /// Why an accepted message was given up. The names are stable.
@@ -85,32 +271,63 @@ pub enum Answer<'a> {
 pub enum DropReason {
     /// The endpoint refused it (4xx).
     Rejected,
-    /// The endpoint could not take it (408, 429, 5xx).
-    Unavailable,
-    /// The network could not be reached, or the answer not be read.
-    Network,
-    /// The endpoint did not answer in time.
-    Timeout,
-    /// The browser refused the beacon.
-    Refused,
+    /// It was older than `maxAgeHours`.
+    Expired,
+    /// The outbox was full; the oldest of the lowest priority goes first.
+    Evicted,
+    /// Consent was refused.
+    Consent,
+    /// `atMostOnce`: it was sent, and no answer was seen.
+    Unanswered,
 }
 
 /// The fate of a message, as its promise tells it.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fate {
     /// The endpoint accepted it.
     Delivered,
     /// Given to the browser while leaving; the answer was not seen.
     HandedOver,
+    /// Safe in the outbox, sent later. Where nothing can be stored: kept in memory, sent later.
+    Stored,
+    /// Waits for consent.
+    Pending,
     /// Given up, with the server's words where there are some.
     Dropped(DropReason, String),
 }
 
-/// What the browser layer has to do.
-#[derive(PartialEq, Eq, Debug)]
+/// What the driver has to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
-    /// Make a request and report its [`Answer`].
+    /// Make a request and report its answer with [`Engine::answer`].
     Send(Request),
+    /// Replace the deferred request (`fetchLater`, sent by the browser when the document is gone) by
+    /// this one, or by none. For this one then call [`Engine::deferred`], at once.
+    Defer(Option<(Url, String)>),
+    /// Open the outbox, hold the life's name (`owner`) so that others can tell that it lives, and only
+    /// then call [`Engine::opened`]. Then ask for the lease: [`Engine::lease`] when it is gained or lost.
+    Open {
+        /// The name.
+        owner: String,
+    },
+    /// Let go of name and lease: the page leaves.
+    Close,
+    /// Carry out a transaction and report it with [`Engine::written`].
+    Write(DiskOp, Write),
+    /// Read [`SURVEY_RECORDS`] records with keys above this one (all are above the empty one) and call
+    /// [`Engine::surveyed`].
+    Survey(String),
+    /// Store the text under the name of `owner`, synchronously; an empty text removes it. Then call [`Engine::handed_off`], at once.
+    Handoff {
+        /// The name.
+        owner: String,
+        /// The text.
+        text: String,
+    },
+    /// Keep this text for as long as the tab lives, for [`Engine::recall`] of the pages that follow.
+    Remember(String),
+    /// Call [`Engine::tick`] when `mono` is this or more. Replaces what was asked for before.
+    Wake(Millis),
     /// Settle a message's promise.
     Settle {
         /// The promise.
@@ -124,21 +341,22 @@ pub enum Effect {
     },
 }
 
-/// How many accepted messages are where. The first field is the sum of the others, always.
+/// How many messages, accepted by this page, are where. `accepted` is the sum of the others up to
+/// `dropped`, always.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
-    /// Accepted by this page load.
+    /// All that were ever accepted.
     pub accepted: u32,
-    /// Waiting for consent, in memory.
+    /// Waiting for consent.
     pub pending: u32,
-    /// Waiting to be sent.
+    /// Waiting to be sent, in memory alone.
     pub queued: u32,
-    /// Sent, no answer yet.
+    /// Sent, not answered yet.
     pub in_flight: u32,
-    /// Given to the browser while leaving, answer not seen.
+    /// Given to the browser while leaving.
     pub handed_over: u32,
-    /// Safe on disk, sent later.
+    /// Waiting to be sent, safe in the outbox.
     pub stored: u32,
     /// Accepted by the endpoint.
     pub delivered: u32,
@@ -146,37 +364,37 @@ pub struct Counts {
     pub dropped: Dropped,
 }
 
-/// Messages given up, by reason.
+/// How many messages were given up, by reason.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Dropped {
     /// [`DropReason::Rejected`]
     pub rejected: u32,
-    /// [`DropReason::Unavailable`]
-    pub unavailable: u32,
-    /// [`DropReason::Network`]
-    pub network: u32,
-    /// [`DropReason::Timeout`]
-    pub timeout: u32,
-    /// [`DropReason::Refused`]
-    pub refused: u32,
+    /// [`DropReason::Expired`]
+    pub expired: u32,
+    /// [`DropReason::Evicted`]
+    pub evicted: u32,
+    /// [`DropReason::Consent`]
+    pub consent: u32,
+    /// [`DropReason::Unanswered`]
+    pub unanswered: u32,
 }
 
 impl Dropped {
     fn count(&mut self, reason: DropReason) {
         let counter = match reason {
             DropReason::Rejected => &mut self.rejected,
-            DropReason::Unavailable => &mut self.unavailable,
-            DropReason::Network => &mut self.network,
-            DropReason::Timeout => &mut self.timeout,
-            DropReason::Refused => &mut self.refused,
+            DropReason::Expired => &mut self.expired,
+            DropReason::Evicted => &mut self.evicted,
+            DropReason::Consent => &mut self.consent,
+            DropReason::Unanswered => &mut self.unanswered,
         };
         *counter += 1;
     }
 
     /// All of them.
     pub fn total(&self) -> u32 {
-        self.rejected + self.unavailable + self.network + self.timeout + self.refused
+        self.rejected + self.expired + self.evicted + self.consent + self.unanswered
     }
 }
 
@@ -194,16 +412,18 @@ impl Counts {
     }
 }
 
-/// The state machine between an accepted message and its fate.
-pub trait Delivery {
-    /// Takes a message. From here on it is counted.
-    fn accept(&mut self, message: Message, effects: &mut Vec<Effect>);
-    /// Takes the answer to a request.
-    fn answer(&mut self, request: RequestId, answer: Answer<'_>, now: Millis, effects: &mut Vec<Effect>);
-    /// The page is leaving (hidden or unloading), or came back.
-    fn leaving(&mut self, leaving: bool);
-    /// Where everything is.
-    fn counts(&self) -> Counts;
-    /// The endpoint's clock minus the page's, in milliseconds, once an answer told it.
-    fn clock_skew(&self) -> Option<Millis>;
+/// What the engine knows beside where its own messages are.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Notes {
+    /// Messages of this instance in the outbox, whoever wrote them, as far as this page knows.
+    pub outbox_events: u32,
+    /// Their bytes.
+    pub outbox_bytes: u32,
+    /// Whether the outbox outlives the page.
+    pub durable: bool,
+    /// Messages set aside since they fail while others pass. They wait for the next visit.
+    pub parked: u32,
+    /// Records of the outbox, of this or earlier pages, that were given up: unreadable ones, too old
+    /// ones, and those that the bound on the outbox pushed out.
+    pub records_dropped: u32,
 }

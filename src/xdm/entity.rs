@@ -22,6 +22,8 @@ pub struct Parts<'a> {
     pub timestamp: &'a str,
     /// `identityMap` of the call.
     pub identity_map: &'a str,
+    /// Where in the sequence of events this one stands: XDM that wins over all else.
+    pub sequence: &'a str,
 }
 
 /// An entity ready for its envelope.
@@ -132,6 +134,9 @@ fn layers<'a>(parts: &Parts<'a>, nested: &'a str) -> Result<Vec<Layer<'a>>, Faul
     call.add("timestamp", parts.timestamp);
     call.add("identityMap", parts.identity_map);
     layers.push(call);
+    if !parts.sequence.is_empty() {
+        layers.push(Layer::read("", parts.sequence)?);
+    }
     Ok(layers)
 }
 

@@ -13,6 +13,7 @@ import {
   openStage,
   optionsFor,
   page as pageWith,
+  until,
 } from "./support.mjs";
 
 let inlet, stage, browser;
@@ -51,32 +52,61 @@ const respond = (status, body, headers = {}) => {
   return (_request, response) => response.writeHead(status, html).end(body);
 };
 
-const DROPPED = { rejected: 0, unavailable: 0, network: 0, timeout: 0, refused: 0 };
+const DROPPED = { rejected: 0, expired: 0, evicted: 0, consent: 0, unanswered: 0 };
 const NONE = { pending: 0, queued: 0, inFlight: 0, handedOver: 0, stored: 0, delivered: 0, dropped: DROPPED };
 
-/** The whole of `getStatus` for one event of this fate. */
-const statusOf = ({ status, reason }) => ({
+const DELIVERED = { status: "delivered" };
+/** Whatever leaves it open whether the endpoint has the event, or will take it some other time. */
+const STORED = { status: "stored" };
+const rejected = (detail) => ({ status: "dropped", reason: "rejected", ...(detail && { detail }) });
+
+/** The whole of `getStatus` when these events are where they stay, `more` overriding it. */
+const statusOf = ({ status }, more) => ({
   accepted: 1,
   ...NONE,
-  ...(status === "delivered" ? { delivered: 1 } : { dropped: { ...DROPPED, [reason]: 1 } }),
+  ...(status === "dropped" ? { dropped: { ...DROPPED, rejected: 1 } } : { [status]: 1 }),
   timestampsCorrected: 0,
-  outbox: { events: 0, bytes: 0, durable: false },
+  engineRestarts: 0,
+  parked: 0,
+  outbox: { events: status === "stored" ? 1 : 0, durable: true, dropped: 0 },
+  ...more,
 });
 
-/** Sends one event and asserts its fate, the status after it, and that nobody heard a thing. */
-async function assertFate(host, { id, timestamp, ...fate }) {
-  const sent = await host.call("sendEvent", { type: "web.webpagedetails.pageViews" });
-  assert.deepEqual(Object.keys(sent), ["value"], JSON.stringify(sent));
-  ({ id, timestamp, ...sent.value } = sent.value);
-  assert.match(id, /^[0-9a-f-]{36}$/);
-  assert.ok(!Number.isNaN(Date.parse(timestamp)));
-  assert.deepEqual(sent.value, fate);
-  assert.deepEqual(await host.call("getStatus"), { value: statusOf(fate) });
-  assert.deepEqual(await host.heard(), []);
+/** What `getStatus` says, the outbox's bytes apart: they are there when events are. */
+async function status(host) {
+  const { value } = await host.call("getStatus");
+  const { bytes, ...outbox } = value.outbox;
+  assert.equal(bytes > 0, outbox.events > 0, JSON.stringify(value));
+  return { ...value, outbox };
 }
 
-const DELIVERED = { status: "delivered" };
-const dropped = (reason, detail) => ({ status: "dropped", reason, ...(detail && { detail }) });
+/** The same at a moment when the outbox is open and nothing is under way, as between two attempts. */
+const restingStatus = (host) =>
+  until("a moment at which nothing is under way", async () => {
+    const now = await status(host);
+    return now.outbox.durable && now.queued + now.inFlight === 0 && now;
+  });
+
+/** Sends one event, asserts what its promise says, and gives back the event's `_id`. */
+async function assertTold(host, fate) {
+  const sent = await host.call("sendEvent", { type: "web.webpagedetails.pageViews" });
+  assert.deepEqual(Object.keys(sent), ["value"], JSON.stringify(sent));
+  const { id, timestamp, ...told } = sent.value;
+  assert.match(id, /^[0-9a-f-]{36}$/);
+  assert.ok(!Number.isNaN(Date.parse(timestamp)));
+  assert.deepEqual(told, fate);
+  return id;
+}
+
+/** Sends one event and asserts its fate, the status after it, and that nobody heard a thing. */
+async function assertFate(host, fate) {
+  const id = await assertTold(host, fate);
+  assert.deepEqual(await restingStatus(host), statusOf(fate));
+  assert.deepEqual(await host.heard(), []);
+  return id;
+}
+
+const AFTER_AN_HOUR = { "Retry-After": "3600", "Access-Control-Expose-Headers": "Retry-After" };
 const problem = JSON.stringify({ status: 400, title: "Invalid XDM Message Format" });
 
 // Any 2xx is an acceptance: the platform's answers differ in form, and proxies rewrite them.
@@ -86,22 +116,21 @@ for (const [what, answer, fate, preflight] of [
   ["answers 200 with nothing", respond(200, ""), DELIVERED],
   ["answers 204", respond(204), DELIVERED],
   ["answers 200 in bytes that are no text", respond(200, Buffer.from([0xff, 0xfe, 0x00, 0xc3])), DELIVERED],
-  ["answers 400 with its reason", respond(400, problem), dropped("rejected", "Invalid XDM Message Format")],
-  ["answers 404 with HTML", respond(404, "<h1>Gone</h1>"), dropped("rejected")],
-  ["answers 429", respond(429, ""), dropped("unavailable")],
-  ["answers 500 with HTML", respond(500, "<h1>Oh no</h1>"), dropped("unavailable")],
-  ["answers 302 to nowhere", respond(302, ""), dropped("rejected")],
+  ["answers 400 with its reason", respond(400, problem), rejected("Invalid XDM Message Format")],
+  ["answers 404 with HTML", respond(404, "<h1>Gone</h1>"), rejected()],
+  ["answers 408", respond(408, ""), STORED],
+  ["answers 413", respond(413, ""), rejected()],
+  ["answers 429", respond(429, ""), STORED],
+  ["answers 500 with HTML", respond(500, "<h1>Oh no</h1>"), STORED],
+  ["answers 503 and when to come back", respond(503, "", AFTER_AN_HOUR), STORED],
+  ["answers 302 to nowhere", respond(302, ""), rejected()],
   // Followed, it would become the GET of a page, whose 200 says nothing of the event.
-  ["answers 302 to a page", redirect(302), dropped("network")],
-  ["answers 307 to a page", redirect(307), dropped("network")],
-  ["has no CORS headers", respond(200, "{}", { "Access-Control-Allow-Origin": "" }), dropped("network"), {}],
-  [
-    "has CORS headers on the preflight alone",
-    (_, response) => response.writeHead(200).end("{}"),
-    dropped("network"),
-  ],
-  ["closes the connection", (request) => request.socket.destroy(), dropped("network")],
-  ["breaks off in its answer", breakOff, dropped("network")],
+  ["answers 302 to a page", redirect(302), STORED],
+  ["answers 307 to a page", redirect(307), STORED],
+  ["has no CORS headers", respond(200, "{}", { "Access-Control-Allow-Origin": "" }), STORED, {}],
+  ["has CORS headers on the preflight alone", (_, response) => response.writeHead(200).end("{}"), STORED],
+  ["closes the connection", (request) => request.socket.destroy(), STORED],
+  ["breaks off in its answer", breakOff, STORED],
 ]) {
   test(`an endpoint that ${what}`, async (t) => {
     const endpoint = await openEndpoint(answer, preflight);
@@ -131,7 +160,7 @@ test("an endpoint where nobody listens", async () => {
   await endpoint.close();
   const host = await openHost(browser);
   await host.page.goto(stage.put("/refused.html", pageWith(optionsFor(endpoint.origin))));
-  await assertFate(host, dropped("network"));
+  await assertFate(host, STORED);
   await host.context.close();
 });
 
@@ -142,7 +171,7 @@ test("an endpoint that the page's policy does not allow", async () => {
     "Content-Security-Policy": policy,
   });
   await host.page.goto(url);
-  await assertFate(host, dropped("network"));
+  await assertFate(host, STORED);
   await host.context.close();
 });
 
@@ -150,18 +179,18 @@ test("an endpoint that a blocker in the browser keeps away", async () => {
   const host = await openHost(browser);
   await host.context.route("**/collection/**", (route) => route.abort("blockedbyclient"));
   await host.page.goto(stage.put("/blocked.html", pageWith(optionsFor(inlet.origin))));
-  await assertFate(host, dropped("network"));
+  await assertFate(host, STORED);
   await host.context.close();
 });
 
 for (const [what, fetch, fate] of [
-  ["throws", "() => { throw new Error('blocked'); }", dropped("network")],
-  ["throws what is no error", "() => { throw undefined; }", dropped("network")],
-  ["gives back nothing", "() => {}", dropped("network")],
-  ["rejects with nothing", "() => Promise.reject()", dropped("network")],
-  ["resolves to nothing", "() => Promise.resolve()", dropped("network")],
-  ["resolves to what has no body", "() => Promise.resolve({ status: 200 })", dropped("network")],
-  ["was taken away", "undefined", dropped("network")],
+  ["throws", "() => { throw new Error('blocked'); }", STORED],
+  ["throws what is no error", "() => { throw undefined; }", STORED],
+  ["gives back nothing", "() => {}", STORED],
+  ["rejects with nothing", "() => Promise.reject()", STORED],
+  ["resolves to nothing", "() => Promise.resolve()", STORED],
+  ["resolves to what has no body", "() => Promise.resolve({ status: 200 })", STORED],
+  ["was taken away", "undefined", STORED],
 ]) {
   test(`a page whose own fetch ${what}`, async () => {
     const host = await openHost(browser);
@@ -181,37 +210,33 @@ test("an endpoint that never answers holds up nobody", async (t) => {
     response.flushHeaders();
   });
   for (const endpoint of [mute, silent, stalled]) t.after(endpoint.close);
-  const timeout = dropped("timeout");
 
   // Side by side, since each of them waits for the library to lose its patience.
   await Promise.all([
     (async () => {
       const host = await openHost(browser);
       await host.page.goto(stage.put("/mute.html", pageWith(optionsFor(mute.origin))));
-      await assertFate(host, timeout);
+      await assertTold(host, STORED);
+      // The promise did not wait for the request to be given up.
+      assert.deepEqual(await status(host), statusOf(STORED, { stored: 0, inFlight: 1 }));
+      assert.deepEqual(await host.heard(), []);
       await host.context.close();
     })(),
     ...Object.entries({ silent, stalled }).map(async ([name, endpoint]) => {
       const host = await openHost(browser);
       await host.page.goto(stage.put(`/${name}.html`, pageWith(optionsFor(endpoint.origin))));
       await host.page.evaluate(() => {
-        window.order = [];
-        window.first = outcome(xdmBeacon("sendEvent")).finally(() => order.push("first"));
+        window.first = outcome(xdmBeacon("sendEvent"));
       });
       await endpoint.halted;
       assert.deepEqual(await host.call("flush", { timeout: 1 }), { value: { delivered: 0, stored: 0 } });
-      const { value: waiting } = await host.call("getStatus");
-      assert.deepEqual(waiting, { ...statusOf(timeout), inFlight: 1, dropped: DROPPED });
-
-      const second = await host.page.evaluate(() =>
-        outcome(xdmBeacon("sendEvent")).finally(() => order.push("second")),
-      );
-      assert.equal(second.value.status, "delivered");
-      const first = await host.page.evaluate(() => first);
-      assert.deepEqual([first.value.status, first.value.reason], ["dropped", "timeout"]);
-      assert.deepEqual(await host.page.evaluate(() => order), ["second", "first"]);
-      const { value: status } = await host.call("getStatus");
-      assert.deepEqual(status, { ...statusOf(timeout), accepted: 2, delivered: 1 });
+      await until("its copy on disk", async () => (await status(host)).outbox.events === 1);
+      assert.deepEqual(await status(host), statusOf(STORED, { stored: 0, inFlight: 1 }));
+      assert.equal((await host.call("sendEvent")).value.status, "delivered");
+      assert.equal((await host.page.evaluate(() => first)).value.status, "stored");
+      // Given up at last, the first request's event is sent again, and taken.
+      await until("both to be delivered", async () => (await status(host)).delivered === 2);
+      assert.deepEqual(await restingStatus(host), statusOf(DELIVERED, { accepted: 2, delivered: 2 }));
       assert.deepEqual(await host.heard(), []);
       await host.context.close();
     }),

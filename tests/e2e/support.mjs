@@ -120,12 +120,16 @@ export const openBrowser = () => playwright.launch({ executablePath: chromium(),
  */
 export async function openPage(browser, options) {
   const context = await browser.newContext(options);
+  return { context, ...(await openTab(context)) };
+}
+
+async function openTab(context) {
   const page = await context.newPage();
   const complaints = [];
   page.on("console", (message) => complaints.push(`console.${message.type()}: ${message.text()}`));
   // Chromium reports unhandled rejections here, too.
   page.on("pageerror", (error) => complaints.push(`uncaught: ${error}`));
-  return { page, context, complaints };
+  return { page, complaints };
 }
 
 /**
@@ -134,11 +138,18 @@ export async function openPage(browser, options) {
  * browser itself says there, as of a request that failed, passes by.
  */
 export async function openHost(browser, options) {
-  const { page, context, complaints } = await openPage(browser, options);
+  const context = await browser.newContext(options);
   await context.addInitScript(listen);
+  return openHostIn(context);
+}
+
+async function openHostIn(context) {
+  const { page, complaints } = await openTab(context);
   return {
     page,
     context,
+    /** The same in another tab, which shares the origin's storage with this one. */
+    another: () => openHostIn(context),
     /** What the page heard since it was loaded, and what Chromium saw of exceptions and rejections. */
     heard: async () => [
       ...(await page.evaluate(() => window.heard)),
@@ -226,16 +237,23 @@ export async function openStage() {
 
 /**
  * Passes everything on to the inlet and notes what came by, preflights too: `{method, path, headers, status}`,
- * the status once it is answered.
+ * the status once it is answered. `gate.passes` decides what becomes of an answer: it is given the note, and
+ * where it says no (maybe later), the connection is closed instead.
  */
 export async function openGate(inlet) {
   const requests = [];
+  const gate = { requests, passes: () => true };
   const server = createServer((request, response) => {
     const { method, url: path, headers } = request;
     const note = { method, path, headers };
     requests.push(note);
-    const onward = forward(inlet.origin + path, { method, headers }, (answer) => {
-      response.writeHead(answer.statusCode, answer.headers);
+    const onward = forward(inlet.origin + path, { method, headers }, async (answer) => {
+      if (!(await gate.passes(note))) {
+        response.destroy();
+        return;
+      }
+      // A browser by itself repeats a POST for which a connection that it had kept was closed.
+      response.writeHead(answer.statusCode, { ...answer.headers, connection: "close" });
       answer.pipe(response);
       response.once("finish", () => {
         note.status = answer.statusCode;
@@ -246,7 +264,7 @@ export async function openGate(inlet) {
     request.once("aborted", () => onward.destroy());
     request.pipe(onward);
   });
-  return { requests, ...(await listenOnLoopback(server)) };
+  return Object.assign(gate, await listenOnLoopback(server));
 }
 
 /** Starts a server on a free port. */

@@ -3,11 +3,13 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use serde_json::{Map, Value, json};
-use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use xdm_beacon::collect::{Moment, Page, Reading};
-use xdm_beacon::command::{Beacon, Call, Output};
-use xdm_beacon::delivery::{Answer, Request, RequestId, Ticket, Transport};
+use xdm_beacon::command::{Beacon, Birth, Call, Output};
+use xdm_beacon::delivery::{
+    Answer, Document, Effect, Engine, Now, PageEvent, Request, RequestId, Ticket, Transport, Write,
+};
 use xdm_beacon::time::Millis;
 
 pub const ENDPOINT: &str =
@@ -16,12 +18,16 @@ pub const CONTENT_TYPE: &str = "application/vnd.adobe.xed-full+json;version=1";
 /// 2026-11-24T03:49:50.123Z
 pub const NOW: Millis = 1_795_492_190_123;
 
-/// The twin of the browser's page.
+/// The twin of the browser's page. The moment's time is its wall clock, too.
 pub struct MemoryPage {
     pub moment: Moment,
+    /// The clock that only goes forward.
+    pub mono: Millis,
     pub reading: Reading,
     pub keepalive: bool,
-    draws: Cell<u8>,
+    pub deferred: bool,
+    /// What the tab remembers, by name.
+    pub memory: RefCell<BTreeMap<String, String>>,
 }
 
 impl Default for MemoryPage {
@@ -45,19 +51,17 @@ impl Default for MemoryPage {
                 timezone_offset: -60.0,
                 time_zone: String::from("Europe/Berlin"),
             },
+            mono: 0,
             keepalive: true,
-            draws: Cell::new(0),
+            deferred: false,
+            memory: RefCell::default(),
         }
     }
 }
 
 impl Page for MemoryPage {
-    fn now(&self) -> Millis {
-        self.moment.now
-    }
-
-    fn moment(&self) -> Moment {
-        self.moment.clone()
+    fn clocks(&self) -> Now {
+        Now { wall: self.moment.now, mono: self.mono }
     }
 
     fn reading(&self, _at: Millis) -> Reading {
@@ -65,52 +69,92 @@ impl Page for MemoryPage {
     }
 
     fn entropy(&self) -> [u8; 16] {
-        self.draws.set(self.draws.get().wrapping_add(1));
-        [self.draws.get(); 16]
+        [0x5e; 16]
     }
 
     fn has_keepalive(&self) -> bool {
         self.keepalive
     }
+
+    fn recall(&self, name: &str) -> String {
+        self.memory.borrow().get(name).cloned().unwrap_or_default()
+    }
+
+    fn has_deferred(&self) -> bool {
+        self.deferred
+    }
 }
 
-/// The `_id` that the `draw`th event of a page gets, counted from 1.
-pub fn generated_id(draw: u8) -> String {
-    xdm_beacon::id::uuid_v4([draw; 16])
+/// The `_id` that the `number`th call of `sendEvent` or `sendProfile` gives its event, counted from 1.
+pub fn generated_id(number: u8) -> String {
+    xdm_beacon::id::uuid_v4([number; 16])
 }
 
 /// What a promise came to: what it resolved to, or the code and message it rejected with.
 pub type Settled = Result<Value, (String, String)>;
 
-/// An instance on a page. It carries out nothing; it notes what was asked for, and fails when a
-/// promise is settled twice, or one that nobody waits for.
+/// An instance on a page that is alone at its origin. Requests are noted, and answered by the test; the disk
+/// does at once what it is asked to. It fails when a promise is settled twice, or one that nobody waits for.
 pub struct Tag {
     pub beacon: Beacon,
     pub page: MemoryPage,
-    /// Requests without an answer, with the promise whose call made them.
-    pub open: BTreeMap<RequestId, Ticket>,
+    /// Requests without an answer.
+    pub open: BTreeSet<RequestId>,
     /// All requests ever made, oldest first, with their URL.
     pub sent: Vec<(String, Request)>,
     pub waiting: BTreeSet<Ticket>,
     pub settled: BTreeMap<Ticket, Settled>,
     pub timers: Vec<(Ticket, i32)>,
     pub logs: Vec<String>,
+    /// The outbox; `None` where it cannot be opened.
+    pub disk: Option<BTreeMap<String, String>>,
+    pub handoffs: BTreeMap<String, String>,
+    /// What was opened, and the name of the lease.
+    pub opened: Vec<(String, String)>,
+    wake: Option<Millis>,
+    /// After `pagehide`: no timer runs.
+    pub left: bool,
     last_ticket: Ticket,
+    draws: u8,
+}
+
+/// The name of a page's life.
+pub const OWNER: &str = "life";
+
+pub fn birth() -> Birth {
+    Birth {
+        name: String::from("xdmBeacon"),
+        document: Document::default(),
+        owner: String::from(OWNER),
+        hidden: false,
+        online: true,
+        restarts: 0,
+    }
 }
 
 impl Tag {
     /// On an ordinary page, not configured.
     pub fn bare() -> Tag {
+        Tag::born(birth())
+    }
+
+    pub fn born(birth: Birth) -> Tag {
         Tag {
-            beacon: Beacon::new("xdmBeacon"),
+            beacon: Beacon::new(birth),
             page: MemoryPage::default(),
-            open: BTreeMap::new(),
+            open: BTreeSet::new(),
             sent: Vec::new(),
             waiting: BTreeSet::new(),
             settled: BTreeMap::new(),
             timers: Vec::new(),
             logs: Vec::new(),
+            disk: Some(BTreeMap::new()),
+            handoffs: BTreeMap::new(),
+            opened: Vec::new(),
+            wake: None,
+            left: false,
             last_ticket: 0,
+            draws: 0,
         }
     }
 
@@ -129,17 +173,27 @@ impl Tag {
         assert_eq!(self.outcome("configure", options), Ok(json!({})));
     }
 
-    /// Calls a command; the answer is its ticket.
+    /// Calls a command, and lets its task end; the answer is its ticket.
     pub fn call(&mut self, command: &str, options: Value) -> Ticket {
         self.call_text(command, &options.to_string(), None)
     }
 
     /// Calls a command with its options as they reach the core, at another moment.
     pub fn call_text(&mut self, command: &str, options: &str, moment: Option<Moment>) -> Ticket {
+        let ticket = self.call_within_task(command, options, moment);
+        self.wait(0);
+        ticket
+    }
+
+    /// Calls a command, in a task that goes on.
+    pub fn call_within_task(&mut self, command: &str, options: &str, moment: Option<Moment>) -> Ticket {
         let ticket = self.ticket();
+        let moment = moment.unwrap_or_else(|| self.page.moment.clone());
+        self.draws += u8::from(command.starts_with("send"));
+        let call = Call { command, options, ticket, moment, entropy: [self.draws; 16] };
         let mut out = Vec::new();
-        self.beacon.call(Call { command, options, ticket, moment }, &self.page, &mut out);
-        self.note(Some(ticket), out);
+        self.beacon.call(call, &self.page, &mut out);
+        self.carry_out(out);
         ticket
     }
 
@@ -161,9 +215,12 @@ impl Tag {
 
     pub fn declare(&mut self, dataset: &str) -> Settled {
         let ticket = self.ticket();
+        let call =
+            Call { command: "", options: "", ticket, moment: self.page.moment.clone(), entropy: [0; 16] };
         let mut out = Vec::new();
-        self.beacon.declared(dataset, ticket, &self.page, &mut out);
-        self.note(None, out);
+        self.beacon.declared(dataset, call, &self.page, &mut out);
+        self.carry_out(out);
+        self.wait(0);
         self.result(ticket)
     }
 
@@ -171,29 +228,56 @@ impl Tag {
         self.settled.get(&ticket).cloned().expect("the promise has settled")
     }
 
+    /// Time passes, to the clocks and to the engine.
+    pub fn wait(&mut self, ms: Millis) {
+        let end = self.page.mono + ms;
+        let mut ticks = 0;
+        while let Some(at) = self.wake.filter(|at| *at <= end && !self.left) {
+            self.set_clocks(at.max(self.page.mono));
+            self.wake = None;
+            self.tell(|engine, now, effects| engine.tick(now, effects));
+            ticks += 1;
+            assert!(ticks < 1_000, "it never rests");
+        }
+        self.set_clocks(end);
+    }
+
     pub fn answer(&mut self, request: RequestId, answer: Answer<'_>) {
-        let mut out = Vec::new();
-        self.beacon.answer(request, answer, self.page.moment.now, &mut out);
         self.open.remove(&request);
-        self.note(None, out);
+        self.tell(|engine, now, effects| engine.answer(request, answer, now, effects));
+        self.wait(0);
     }
 
     /// The oldest open request is answered 200.
     pub fn deliver(&mut self) {
-        let request = *self.open.keys().next().expect("a request is open");
-        self.answer(request, Answer::Response { status: 200, body: "{}" });
+        let request = *self.open.first().expect("a request is open");
+        self.answer(request, Answer::Response { status: 200, body: "{}", retry_after: "" });
+    }
+
+    pub fn page_event(&mut self, event: PageEvent) {
+        match event {
+            PageEvent::Leaving => self.left = true,
+            PageEvent::Restored { .. } => self.left = false,
+            _ => {}
+        }
+        let mut out = Vec::new();
+        self.beacon.page(event, self.page.clocks(), &mut out);
+        self.carry_out(out);
+        self.wait(0);
     }
 
     pub fn time_out_flush(&mut self, ticket: Ticket) {
         let mut out = Vec::new();
         self.beacon.flush_timed_out(ticket, &mut out);
-        self.note(None, out);
+        self.carry_out(out);
     }
 
-    /// The last message, parsed.
+    /// The last message, parsed; of a batch its last.
     pub fn message(&self) -> Value {
         let (_, request) = self.sent.last().expect("something was sent");
-        serde_json::from_str(&request.body).expect("a message is JSON")
+        let body: Value = serde_json::from_str(&request.body).expect("a message is JSON");
+        let last = body["messages"].as_array().and_then(|messages| messages.last().cloned());
+        last.unwrap_or(body)
     }
 
     /// The entity of the last message.
@@ -211,12 +295,26 @@ impl Tag {
         self.last_ticket
     }
 
-    fn note(&mut self, ticket: Option<Ticket>, out: Vec<Output>) {
-        for output in out {
+    fn set_clocks(&mut self, mono: Millis) {
+        self.page.moment.now += mono - self.page.mono;
+        self.page.mono = mono;
+    }
+
+    fn tell(&mut self, tell: impl FnOnce(&mut Engine, Now, &mut Vec<Effect>)) {
+        let now = self.page.clocks();
+        let mut out = Vec::new();
+        self.beacon.deliver(&mut out, |engine, effects| tell(engine, now, effects));
+        self.carry_out(out);
+    }
+
+    fn carry_out(&mut self, out: Vec<Output>) {
+        let mut queue = VecDeque::from(out);
+        while let Some(output) = queue.pop_front() {
+            let now = self.page.clocks();
+            let mut more = Vec::new();
             match output {
                 Output::Send { url, request } => {
-                    let ticket = ticket.expect("only a call sends");
-                    assert!(self.open.insert(request.id, ticket).is_none(), "two requests with one id");
+                    assert!(self.open.insert(request.id), "two requests with one id");
                     self.sent.push((url, request));
                 }
                 Output::Resolve(ticket, outcome) => {
@@ -228,7 +326,29 @@ impl Tag {
                 }
                 Output::FlushTimer(ticket, ms) => self.timers.push((ticket, ms)),
                 Output::Log(text) => self.logs.push(text),
+                Output::Wake(when) => self.wake = Some(when),
+                Output::Open { owner, lease } => {
+                    self.opened.push((owner, lease));
+                    let durable = self.disk.is_some();
+                    self.beacon.deliver(&mut more, |engine, fx| engine.opened(durable, now, fx));
+                }
+                Output::Write(op, write) => {
+                    let done = self.disk.as_mut().map(|disk| commit(disk, write));
+                    self.beacon.deliver(&mut more, |engine, fx| engine.written(op, done, now, fx));
+                }
+                Output::Handoff { owner, text } => {
+                    self.handoffs.insert(owner.clone(), text);
+                    self.beacon.deliver(&mut more, |engine, fx| engine.handed_off(&owner, true, now, fx));
+                }
+                Output::Remember(name, text) => {
+                    self.page.memory.borrow_mut().insert(name, text);
+                }
+                Output::Close => {}
+                Output::Defer(_) | Output::Survey(_) => {
+                    panic!("{output:?}, in a browser that knows no fetchLater, and without the lease")
+                }
             }
+            queue.extend(more);
         }
     }
 
@@ -236,6 +356,16 @@ impl Tag {
         assert!(self.waiting.remove(&ticket), "promise {ticket} is settled twice, or was never made");
         self.settled.insert(ticket, outcome);
     }
+}
+
+/// Carries out a transaction without claims.
+fn commit(disk: &mut BTreeMap<String, String>, write: Write) -> Vec<bool> {
+    assert_eq!(write.claims, [], "only who has the lease claims");
+    disk.extend(write.puts);
+    for key in write.deletes {
+        disk.remove(&key);
+    }
+    Vec::new()
 }
 
 /// What every instance of these tests is configured with: the required options and nothing else.

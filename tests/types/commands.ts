@@ -13,7 +13,7 @@ const configuration: Configuration = {
   schema: { id: "https://ns.adobe.com/tenant/schemas/1" },
   profile: { datasetId: "65f2", schema: { id: "https://ns.adobe.com/tenant/schemas/2", contentType: "x" } },
   context: ["web", "device"],
-  delivery: { transport: "beacon", syncValidation: true },
+  delivery: { transport: "beacon", syncValidation: true, mode: "atLeastOnce", maxWaitMs: 0, storage: false },
   debug: true,
 };
 

@@ -33,12 +33,13 @@ fn sources_in_order_of_precedence() {
         event_type: r#""t""#,
         timestamp: r#""2021-01-01T01:00:00+01:00""#,
         identity_map: r#"{"CRM":[{"id":"t","primary":true}]}"#,
+        sequence: r#"{"device":{"screenHeight":4,"screenWidth":4}}"#,
     });
     assert_eq!(
         entity.json,
         concat!(
             r#"{"_id":"x:1","timestamp":"2021-01-01T01:00:00+01:00","eventType":"t","#,
-            r#""web":{"webPageDetails":{"URL":"u","name":"m"}},"device":{"screenWidth":3},"#,
+            r#""web":{"webPageDetails":{"URL":"u","name":"m"}},"device":{"screenWidth":4,"screenHeight":4},"#,
             r#""identityMap":{"CRM":[{"id":"t","primary":true}],"ECID":[{"id":"x"}]}}"#
         )
     );
@@ -296,7 +297,7 @@ proptest! {
                 Parts { event_type: call, ..Parts::default() },
                 Parts { timestamp: call, ..Parts::default() },
                 Parts { identity_map: call, ..Parts::default() },
-                Parts { xdm: &text, mapping: &text, context: &text, event_type: call, timestamp: &xdm, identity_map: call },
+                Parts { xdm: &text, mapping: &text, context: &text, event_type: call, timestamp: &xdm, identity_map: call, sequence: &text },
             ] {
                 if let Ok(entity) = experience_event(&parts, [0; 16], 0) {
                     let tree: Value = serde_json::from_str(&entity.json).unwrap();

@@ -6,17 +6,53 @@ import init, * as engine from "#engine";
 const LOAD_TIMEOUT_MS = 30_000;
 
 let started;
+/** How many engines have trapped, and whether the last one has, too. */
+let restarts = 0;
+let broken;
+/** Settled when the engine that runs now is gone: with it go the locks it holds. */
+let gone, goes;
+/** What to do for each instance when the engine had to be started anew, or cannot be. */
+const revivals = [];
+
+/**
+ * An exception out of the engine is a fault of ours, and the engine is unusable from there on. A fresh one
+ * takes over, once; instances give it what they had not settled, and the outbox has the rest.
+ */
+export function trapped(error, of = restarts) {
+  // The second of two faults of one engine, or a callback of an engine that is gone.
+  if (of < restarts || broken) return;
+  restarts++;
+  goes();
+  try {
+    if (restarts > 1) throw error;
+    engine.__wbg_reset_state();
+    run();
+  } catch {
+    broken = error;
+  }
+  for (const revive of revivals) revive(broken);
+}
 
 /** Wraps a callback so that a fault of ours never reaches the page. */
-const guard =
-  (callback) =>
-  (...args) => {
+const guard = (callback) => {
+  const of = restarts;
+  const end = gone;
+  return (...args) => {
     try {
-      callback(...args);
-    } catch {
-      // The instance is unusable from here on; its calls say so.
+      const result = callback(...args);
+      return result instanceof Promise ? Promise.race([result, end]) : result;
+    } catch (error) {
+      trapped(error, of);
     }
   };
+};
+
+const run = () => {
+  gone = new Promise((resolve) => {
+    goes = resolve;
+  });
+  engine.start(guard);
+};
 
 async function compile(url) {
   try {
@@ -28,20 +64,31 @@ async function compile(url) {
 }
 
 /**
- * Fetches, compiles and starts the engine.
+ * Fetches, compiles and starts the engine, once for all instances.
  *
  * @param {string | URL} url where xdm-beacon.wasm is
- * @returns {Promise<typeof engine>} rejected when it cannot run here
+ * @returns {Promise<void>} rejected when it cannot run here
  */
 export function start(url) {
   started ??= Promise.race([
-    init({ module_or_path: compile(url) }).then(() => {
-      engine.start(guard);
-      return engine;
-    }),
+    init({ module_or_path: compile(url) }).then(run),
     new Promise((_, reject) => {
       setTimeout(() => reject(new Error("it took too long to load")), LOAD_TIMEOUT_MS);
     }),
   ]);
   return started;
 }
+
+/**
+ * Makes the engine's part of an instance.
+ *
+ * @param {string} name
+ * @param {string} owner a random name for the page's life
+ * @returns {number} its handle
+ */
+export const create = (name, owner) => engine.create(name, owner, restarts);
+
+/** @param {(broken?: Error) => void} revive called after a trap: with an error when the engine stays down */
+export const onRestart = (revive) => revivals.push(revive);
+
+export const { command, declare } = engine;

@@ -38,7 +38,26 @@ export interface Configuration {
   delivery?: {
     /** Default `auto`. */
     transport?: "auto" | "beacon" | "fetch";
-    /** Asks the endpoint for a verdict at once; limited to 60 requests a minute: for tests. */
+    /** How many messages one request carries at most; default 50. */
+    maxBatchEvents?: number;
+    /** How large a batch is at most, in bytes; default 32,000: two of them fit the browser's keepalive budget. */
+    maxBatchBytes?: number;
+    /** How long a message waits for company, in milliseconds; default 250. The first of a quiet time does not wait. */
+    maxWaitMs?: number;
+    /** How much waits at most, in bytes; default 4,000,000. The oldest of the lowest priority is dropped first. */
+    maxStoredBytes?: number;
+    /** How old a message gets before it is given up; default 72. */
+    maxAgeHours?: number;
+    /**
+     * What happens to a message that was sent while its answer was not seen. `balanced` (default): it is taken as
+     * delivered where the endpoint was healthy, else sent again. `atLeastOnce`: always sent again. `atMostOnce`: never.
+     */
+    mode?: "balanced" | "atLeastOnce" | "atMostOnce";
+    /** Where each event says `{session, number}`, so that a gap can be seen; if the schema has room. */
+    sequencePath?: string;
+    /** Whether anything may be written to disk; default true. */
+    storage?: boolean;
+    /** Asks the endpoint for a verdict at once; limited to 60 requests a minute and without batches: for tests. */
     syncValidation?: boolean;
   };
   /** Lets the library talk to the console. */
@@ -74,13 +93,21 @@ export interface ProfileOptions {
   schema?: SchemaRef;
 }
 
-export type DropReason = "rejected" | "unavailable" | "network" | "timeout" | "refused" | "no-page";
+/**
+ * `rejected`: by the endpoint. `expired`: older than `maxAgeHours`. `evicted`: the outbox was full. `consent`: it was
+ * refused. `unanswered`: `atMostOnce` alone, sent and no answer seen. `no-page`: called on a server.
+ */
+export type DropReason = "rejected" | "expired" | "evicted" | "consent" | "unanswered" | "no-page";
 
 export interface Sent {
   /** The event's `_id`; a profile record has none. */
   id?: string;
   /** The event's `timestamp` as it was sent. */
   timestamp?: string;
+  /**
+   * `delivered`: accepted by the endpoint. `handedOver`: given to the browser while leaving, answer not seen.
+   * `stored`: safe in the outbox (in memory where nothing can be stored), sent later. `pending`: waits for consent.
+   */
   status: "delivered" | "handedOver" | "stored" | "pending" | "dropped";
   /** Why it was dropped. */
   reason?: DropReason;
@@ -100,8 +127,12 @@ export interface Status {
   dropped: Record<Exclude<DropReason, "no-page">, number>;
   /** Timestamps that were ahead of the endpoint's clock and put back. */
   timestampsCorrected: number;
-  /** What the origin keeps on disk, whoever wrote it. */
-  outbox: { events: number; bytes: number; durable: boolean };
+  /** How often the engine had to be started anew after a fault of ours; the counts began with the last time. */
+  engineRestarts: number;
+  /** Events that fail while others pass, set aside until the next visit. */
+  parked: number;
+  /** What is on disk, of this page and of earlier ones that it took over; records that were given up. */
+  outbox: { events: number; bytes: number; durable: boolean; dropped: number };
 }
 
 export interface LibraryInfo {
@@ -122,7 +153,7 @@ export interface XdmBeacon {
   (command: "configure", options: Configuration): Promise<Record<string, never>>;
   (command: "sendEvent", options?: EventOptions): Promise<Sent>;
   (command: "sendProfile", options: ProfileOptions): Promise<Sent>;
-  /** Waits until nothing is in flight, at most `timeout` ms (10,000). */
+  /** Sends what waits at once, and tells when nothing waits any more, after `timeout` ms (10,000) at the latest. */
   (command: "flush", options?: { timeout?: number }): Promise<{ delivered: number; stored: number }>;
   (command: "getStatus"): Promise<Status>;
   (command: "setDebug", options: { enabled: boolean }): Promise<Record<string, never>>;

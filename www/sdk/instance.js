@@ -1,7 +1,9 @@
 // An instance: the function a page calls. It reads its options before it returns, queues until the
 // engine runs, and settles every promise.
 
-/** @typedef {[resolve: Function, reject: Function, command: unknown, options: string | Error, moment?: unknown[]]} Entry */
+import { command as carryOut, create, declare, onRestart, trapped } from "./engine.js";
+
+/** @typedef {{resolve: Function, reject: Function, command: string, text: string, moment: unknown[], entropy: Uint8Array}} Entry */
 
 function failure(name, code, text) {
   return Object.assign(new Error(`${name}: ${text}`), { code });
@@ -48,32 +50,80 @@ function culprit(options) {
   return "options";
 }
 
+/** Sixteen random bytes. */
+function random() {
+  const bytes = new Uint8Array(16);
+  try {
+    return crypto.getRandomValues(bytes);
+  } catch {
+    return bytes.map(() => Math.random() * 256);
+  }
+}
+
+const nothing = () => {};
+
 /**
  * @param {string} name what messages call the instance
- * @param {Promise<typeof import("#engine")>} engine
+ * @param {Promise<void>} started when the engine runs
  * @param {Record<string, string>} [dataset] the attributes of the script tag, when they configure it
  * @param {Array} [replay] what the base code queued
  */
-export function instance(name, engine, dataset, replay = []) {
-  /** @type {Entry[]} */
-  let queue = [];
-  /** @type {(entry: Entry) => void} */
-  let submit = (entry) => queue.push(entry);
+export function instance(name, started, dataset, replay = []) {
+  /** In the order of the calls: what waits for the engine or has not been settled. @type {Set<Entry>} */
+  const open = new Set();
+  /** The engine's number for this instance, once it runs. */
+  let handle;
+  /** Why it does not and will not. */
+  let refuse;
+  /** The options that an engine which takes over is configured with. */
+  let configuration;
+  const owner = [...random()].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+  const submit = (entry) => {
+    const { command, text, moment, entropy } = entry;
+    const end = (settle) => (value) => {
+      open.delete(entry);
+      settle(value);
+    };
+    const reject = end(entry.reject);
+    const resolve = end((value) => {
+      if (command === "configure") configuration = text;
+      entry.resolve(value);
+    });
+    if (refuse) {
+      refuse(reject);
+      return;
+    }
+    try {
+      carryOut(handle, command, text, moment, entropy, resolve, reject);
+    } catch (error) {
+      // Whoever brought the engine down is not asked to do it again.
+      reject(failed(error));
+      trapped(error);
+    }
+  };
+
+  const failed = (error) =>
+    failure(name, "engine-failed", `the engine failed (${words(error)}): reload the page and report this`);
 
   const accept = ([resolve, reject, [command, options], moment]) => {
     const text = textOf(name, command, options);
-    if (text instanceof Error) reject(text);
-    else submit([resolve, reject, command, text, moment]);
+    if (text instanceof Error) {
+      reject(text);
+      return;
+    }
+    const entry = { resolve, reject, command: words(command), text, moment, entropy: random() };
+    open.add(entry);
+    if (refuse || handle !== undefined) submit(entry);
   };
 
   const call = (command, options) => {
     const promise = new Promise((resolve, reject) => {
-      // Once the engine runs it looks at the page itself.
-      const moment = queue && [Date.now(), location.href, document.title, document.referrer];
+      const moment = [Date.now(), location.href, document.title, document.referrer];
       accept([resolve, reject, [command, options], moment]);
     });
     // Whoever does not ask for the outcome is not bothered with it.
-    promise.catch(() => {});
+    promise.catch(nothing);
     return promise;
   };
   // A page may have kept the base code's function: what it queues from now on goes straight on.
@@ -81,53 +131,35 @@ export function instance(name, engine, dataset, replay = []) {
 
   replay.forEach(accept);
 
-  const run = (use) => {
-    submit = ([resolve, reject, command, options, moment]) => {
-      try {
-        use(String(command), options, moment, resolve, reject);
-      } catch (error) {
-        reject(
-          failure(
-            name,
-            "engine-failed",
-            `the engine failed (${words(error)}): reload the page and report this`,
-          ),
-        );
-      }
-    };
-    const waiting = queue;
-    queue = undefined;
-    waiting.forEach((entry) => {
-      submit(entry);
-    });
+  const begin = () => {
+    handle = create(name, owner);
+    if (dataset) {
+      declare(handle, JSON.stringify(dataset), nothing, ({ message }) => {
+        // No promise of the page tells what is wrong with its attributes.
+        if (["", "true"].includes(dataset.debug?.trim())) console.warn(message);
+      });
+    } else if (configuration) {
+      carryOut(handle, "configure", configuration, [], random(), nothing, nothing);
+    }
+    [...open].forEach(submit);
   };
 
-  engine.then(
-    (engine) => {
-      const handle = engine.create(name);
-      if (dataset)
-        engine.declare(
-          handle,
-          JSON.stringify(dataset),
-          () => {},
-          ({ message }) => {
-            // No promise of the page tells what is wrong with its attributes.
-            if (["", "true"].includes(dataset.debug?.trim())) console.warn(message);
-          },
-        );
-      run((...args) => engine.command(handle, ...args));
-    },
-    (error) => {
-      run((_command, _options, _moment, _resolve, reject) => {
-        reject(
-          failure(
-            name,
-            "engine-unavailable",
-            `the WebAssembly engine cannot run here (${words(error)}): check that xdm-beacon.wasm is served beside the script and that the page's Content-Security-Policy allows 'wasm-unsafe-eval'`,
-          ),
-        );
-      });
-    },
-  );
+  onRestart((broken) => {
+    if (broken) {
+      refuse = (reject) => reject(failed(broken));
+      [...open].forEach(submit);
+    } else if (handle !== undefined) begin();
+  });
+  started.then(begin, (error) => {
+    refuse = (reject) =>
+      reject(
+        failure(
+          name,
+          "engine-unavailable",
+          `the WebAssembly engine cannot run here (${words(error)}): check that xdm-beacon.wasm is served beside the script and that the page's Content-Security-Policy allows 'wasm-unsafe-eval'`,
+        ),
+      );
+    [...open].forEach(submit);
+  });
   return call;
 }

@@ -1,0 +1,257 @@
+//! Pure: the page hides, leaves and comes back; the deferred request.
+
+use super::*;
+
+impl Engine {
+    /// One synchronous pass over what waits: hands over what the browser's quotas can carry, the most
+    /// valuable first, and leaves the rest to the outbox. A page that is merely hidden lives on.
+    pub(super) fn leave(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        let all = self.hidden || self.left;
+        let due = |flight: &Flight| flight.doubted && now.mono >= flight.deadline;
+        while let Some(at) = self.flights.iter().position(due) {
+            let flight = self.flights.swap_remove(at);
+            self.give_back(flight.bytes);
+            self.judge(&flight, Answer::Unreachable, now, fx);
+        }
+        if self.left {
+            // What an earlier pass could not place gets another chance.
+            for item in self.items.iter_mut().filter(|item| item.place == Place::Stowed) {
+                item.place = Place::Waiting;
+            }
+            if !self.items.iter().any(|item| item.place == Place::Deferred) {
+                self.disarm(fx);
+            }
+        }
+        // While the endpoint is down, what can be stored is safer stored.
+        let waits = now.mono < self.not_before;
+        let down = waits && self.told_to_wait || (waits || self.backoff.failing()) && self.disk != Disk::Off;
+        let may_send = self.may_send() && !down;
+        if may_send {
+            self.hand_over(all, now, fx);
+        }
+        if all {
+            self.defer_rest(may_send, now, fx);
+            self.trust();
+        }
+        if self.left {
+            self.give_doubted();
+        }
+        for item in self.items.iter_mut().filter(|item| item.handed) {
+            let beacon = |flight: &&Flight| {
+                flight.transport == Transport::Beacon && Place::Flying(flight.request) == item.place
+            };
+            // Beacons and the deferred request settle when the browser says whether it took them.
+            let deferred = item.place == Place::Deferred;
+            if !deferred && !self.flights.iter().any(|flight| beacon(&flight)) {
+                settle(item, Fate::HandedOver, fx);
+            }
+        }
+        if self.left && self.disk != Disk::Off {
+            for item in &mut self.items {
+                if matches!(item.place, Place::Waiting | Place::Parked) {
+                    item.place = Place::Stowed;
+                }
+            }
+        }
+    }
+
+    /// Hands over by requests that outlive the page.
+    pub(super) fn hand_over(&mut self, all: bool, now: Now, fx: &mut Vec<Effect>) {
+        let beacon = match self.config.transport {
+            TransportChoice::Auto => !self.config.has_keepalive,
+            TransportChoice::Beacon => true,
+            TransportChoice::Fetch => false,
+        };
+        let transport = match (beacon, self.config.has_keepalive) {
+            (true, _) => Transport::Beacon,
+            (false, true) => Transport::Keepalive,
+            (false, false) => Transport::Fetch,
+        };
+        let mut ranked = self.ranked(|item| {
+            let refused = transport == Transport::Beacon && item.company == 0;
+            self.sendable(item) && (all || item.unloading) && !refused
+        });
+        let known = |url| self.healthy.contains(&(url, transport));
+        let cold = known(Url::Single) && !known(Url::Batch);
+        let count = if cold && ranked.len() <= FEW { 1 } else { self.batch_events() };
+        let sizes = ranked.iter().filter_map(|&at| self.items.get(at)).map(|item| item.json.len());
+        let largest = sizes.max().unwrap_or(0).max(self.config.max_batch_bytes);
+        loop {
+            let room = match transport {
+                Transport::Fetch => largest,
+                _ => self.keepalive_left().min(largest),
+            };
+            let Some(packed) = self.pack(&mut ranked, count, room, true) else { break };
+            let request = self.send(&packed, transport, now, fx);
+            self.last_dispatch = Some(now.mono);
+            for item in self.items.iter_mut().filter(|item| item.place == Place::Flying(request)) {
+                item.handed = true;
+            }
+        }
+    }
+
+    /// Puts as much as it can hold of what still waits into the deferred request. When the page left
+    /// that is final, and what it holds is given.
+    pub(super) fn defer_rest(&mut self, may_send: bool, now: Now, fx: &mut Vec<Effect>) {
+        if !self.may_defer() || !may_send {
+            return;
+        }
+        let fresh = self.ranked(|item| self.sendable(item));
+        if fresh.is_empty() {
+            return;
+        }
+        // What it holds already stays in it.
+        let mut ranked = self.ranked(|item| item.place == Place::Deferred);
+        ranked.extend(fresh);
+        if let Some(packed) = self.arm(&mut ranked, now, fx).filter(|_| self.left) {
+            let healthy = self.healthy.contains(&(url(&packed), Transport::Keepalive));
+            for at in packed {
+                if let Some(item) = self.items.get_mut(at) {
+                    item.place = Place::Deferred;
+                    item.handed = true;
+                    item.trusted = healthy && self.config.mode == Mode::Balanced;
+                }
+            }
+        }
+    }
+
+    /// Settles what is to be thought of each request that the page may not see the answer of.
+    pub(super) fn trust(&mut self) {
+        for item in &mut self.items {
+            let Place::Flying(request) = item.place else { continue };
+            let Some(flight) = self.flights.iter().find(|flight| flight.request == request) else { continue };
+            let lasting = flight.transport != Transport::Fetch;
+            item.handed |= lasting || self.config.mode == Mode::AtMostOnce;
+            item.trusted = self.config.mode == Mode::Balanced
+                && lasting
+                && self.online
+                && self.healthy.contains(&(flight.url, flight.transport));
+        }
+    }
+
+    /// The page is gone, and with it the promises of requests that go on.
+    pub(super) fn give_doubted(&mut self) {
+        let mut flights = std::mem::take(&mut self.flights);
+        flights.retain(|flight| {
+            if flight.doubted {
+                self.give_back(flight.bytes);
+                for item in &mut self.items {
+                    if item.place == Place::Flying(flight.request) {
+                        item.place = Place::Given;
+                    }
+                }
+            }
+            !flight.doubted
+        });
+        self.flights = flights;
+    }
+
+    pub(super) fn shown(&mut self, now: Now) {
+        if !self.left {
+            self.hidden = false;
+            // It may have been frozen, and the answers may be waiting.
+            for flight in self.flights.iter_mut().filter(|flight| !flight.doubted) {
+                flight.deadline = now.mono + FLIGHT_TIMEOUT_MS;
+            }
+            self.handoff_limit = MAX_HANDOFF_BYTES;
+            for item in &mut self.items {
+                item.company = item.company.max(1);
+            }
+        }
+    }
+
+    /// Out of the back/forward cache. What the old name left in the outbox belongs to whoever finds it.
+    pub(super) fn restored(&mut self, owner: String, now: Now, fx: &mut Vec<Effect>) {
+        let old = std::mem::replace(&mut self.owner, owner);
+        self.left = false;
+        self.restarted = false;
+        self.named = false;
+        self.handoff.clear();
+        // The browser has sent it when the page went into the cache.
+        self.armed = false;
+        self.defer_stale = true;
+        self.shown(now);
+        for item in self.take_where(|item| matches!(item.place, Place::Given | Place::Deferred)) {
+            self.done.handed_over += u32::from(item.own);
+        }
+        let left_behind = |item: &Item| item.safe || item.in_handoff;
+        for item in self.take_where(|item| !matches!(item.place, Place::Flying(_)) && left_behind(item)) {
+            self.give_up(item, fx);
+        }
+        for item in &mut self.items {
+            if item.place == Place::Stowed {
+                item.place = Place::Waiting;
+            } else if !item.trusted && left_behind(item) {
+                item.abandoned = true;
+                item.copy = Some(key_of(&old, &item.rid));
+                continue;
+            }
+            // Whether its record got to disk, where others find it, will be told yet.
+            let asked = |work: &&DiskWork| item.copy.as_ref().is_some_and(|key| work.puts.contains(key));
+            if let Some(work) = self.work.iter().find(asked).filter(|_| item.place == Place::Waiting) {
+                item.drawing = Some(work.op);
+                continue;
+            }
+            item.copy = None;
+            item.safe = false;
+            item.in_handoff = false;
+        }
+        // What was to be removed stands in the hand-off.
+        self.deletes.clear();
+        self.disk_rests_until = 0;
+        if self.disk != Disk::Off {
+            self.disk = Disk::Closed;
+            self.open(now, fx);
+        }
+    }
+
+    /// The outbox owns it now.
+    pub(super) fn give_up(&mut self, mut item: Item, fx: &mut Vec<Effect>) {
+        settle(&mut item, Fate::Stored, fx);
+        if item.own {
+            self.away.push(item.rid);
+        }
+    }
+
+    pub(super) fn may_defer(&self) -> bool {
+        self.config.has_deferred && self.config.mode != Mode::AtMostOnce && self.defer_limit > 0
+    }
+
+    /// Keeps the deferred request in step with what waits, at a bounded rate: should the page crash,
+    /// the browser sends it.
+    pub(super) fn defer(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        if !self.defer_stale || now.mono < self.deferred_at || self.left || !self.may_defer() {
+            return;
+        }
+        self.defer_stale = false;
+        let mut ranked = Vec::new();
+        if self.may_send() && now.mono >= self.not_before {
+            ranked = self.ranked(|item| self.sendable(item));
+        }
+        if self.arm(&mut ranked, now, fx).is_none() {
+            self.disarm(fx);
+        }
+    }
+
+    pub(super) fn arm(
+        &mut self,
+        ranked: &mut Vec<usize>,
+        now: Now,
+        fx: &mut Vec<Effect>,
+    ) -> Option<Vec<usize>> {
+        let packed = self.pack(ranked, self.batch_events(), self.defer_limit, true)?;
+        let (url, body) = self.body(&packed);
+        self.armed = true;
+        self.deferred_at = now.mono + DEFER_EVERY_MS;
+        fx.push(Effect::Defer(Some((url, body))));
+        Some(packed)
+    }
+
+    pub(super) fn disarm(&mut self, fx: &mut Vec<Effect>) {
+        if self.armed {
+            self.armed = false;
+            self.defer_stale = true;
+            fx.push(Effect::Defer(None));
+        }
+    }
+}

@@ -1,0 +1,227 @@
+// The engine traps: a fault of ours that leaves it unusable. A fresh one takes over, once; nothing that was
+// accepted is lost, and the host page hears nothing.
+//
+// Real traps: the test fills the memory of the running WebAssembly instance with 0xff, or empties its function
+// table, so that whatever it is asked next goes wrong.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import {
+  openBrowser,
+  openGate,
+  openHost,
+  openInlet,
+  openStage,
+  optionsFor,
+  page as pageWith,
+  until,
+} from "./support.mjs";
+
+let inlet, gate, stage, browser;
+
+before(async () => {
+  inlet = await openInlet();
+  gate = await openGate(inlet);
+  stage = await openStage();
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await stage?.close();
+  await gate?.close();
+  await inlet?.close();
+});
+beforeEach(() => inlet.reset());
+afterEach(async () => {
+  gate.passes = () => true;
+  await inlet.faults({});
+});
+
+/** Runs in the page, before anything else: keeps every WebAssembly instance that is made, to be broken. */
+function keepInstances() {
+  const made = [];
+  const { instantiate, Instance } = WebAssembly;
+  WebAssembly.instantiate = async (...args) => {
+    const answer = await instantiate(...args);
+    made.push(answer.instance ?? answer);
+    return answer;
+  };
+  WebAssembly.Instance = new Proxy(Instance, {
+    construct: (target, args) => {
+      const instance = new target(...args);
+      made.push(instance);
+      return instance;
+    },
+  });
+  window.engines = () => made.length;
+  window.fillMemory = () => new Uint8Array(made.at(-1).exports.memory.buffer).fill(0xff);
+  window.emptyTable = () => {
+    for (const member of Object.values(made.at(-1).exports)) {
+      if (member instanceof WebAssembly.Table && member.length > 100) {
+        for (let at = 0; at < member.length; at++) member.set(at, null);
+      }
+    }
+  };
+}
+
+const WAYS = ["fillMemory", "emptyTable"];
+
+async function visit({ delivery, ...more } = {}) {
+  const host = await openHost(browser);
+  await host.context.addInitScript(keepInstances);
+  const options = optionsFor(gate.origin, { context: [], delivery, ...more });
+  await host.page.goto(stage.put("/trap.html", pageWith(options)));
+  await until(
+    "the outbox",
+    async () => (await host.call("getStatus")).value.outbox.durable === (delivery?.storage ?? true),
+  );
+  return host;
+}
+
+/** Calls `sendEvent` for each and does not wait: the promises' outcomes come to be in `sent`. */
+const begin = (host, ids) =>
+  host.page.evaluate((ids) => {
+    window.sent = ids.map((_id) => outcome(xdmBeacon("sendEvent", { xdm: { _id } })));
+  }, ids);
+
+const ended = (host) => host.page.evaluate(() => Promise.all(sent));
+
+const fates = async (host) => (await ended(host)).map(({ value }) => value?.status);
+
+const breakBy = (host, way) => host.page.evaluate((way) => window[way](), way);
+
+const status = async (host) => (await host.call("getStatus")).value;
+
+async function arrivals(ids) {
+  const times = Object.fromEntries(ids.map((id) => [id, 0]));
+  for (const { id } of await inlet.good()) if (id in times) times[id]++;
+  return Object.values(times);
+}
+
+const each = (ids, value) => ids.map(() => value);
+
+/** Waits until all arrived and the outbox is empty. */
+async function arrived(host, ids) {
+  await until("the arrival of all", async () => (await arrivals(ids)).every((times) => times > 0));
+  await until("an empty outbox", async () => {
+    const { queued, inFlight, stored, outbox } = await status(host);
+    return queued + inFlight + stored + outbox.events === 0;
+  });
+}
+
+for (const way of WAYS) {
+  test(`${way}: a fresh engine carries out the next calls, and the page hears nothing`, async () => {
+    const host = await visit();
+    await begin(host, ["before"]);
+    assert.deepEqual(await fates(host), ["delivered"]);
+    await breakBy(host, way);
+    // Whoever finds out that it is broken is told; the ones after it are served.
+    const ids = ["after-1", "after-2", "after-3"];
+    await begin(host, ids);
+    const [first, ...others] = await ended(host);
+    assert.equal(first.code, "engine-failed");
+    assert.match(first.message, /^xdmBeacon: the engine failed \(.+\): reload the page and report this$/);
+    assert.deepEqual(
+      others.map(({ value }) => value?.status),
+      ["delivered", "delivered"],
+    );
+    await arrived(host, ids.slice(1));
+    assert.deepEqual(await arrivals(["before", ...ids]), [1, 0, 1, 1]);
+    const { engineRestarts, accepted, delivered } = await status(host);
+    assert.deepEqual([engineRestarts, accepted, delivered], [1, 2, 2]);
+    assert.equal(await host.page.evaluate(() => engines()), 2);
+    assert.deepEqual(await host.heard(), []);
+    await host.context.close();
+  });
+
+  test(`${way}: what was in flight is sent again by the fresh engine, under the same _id`, async () => {
+    const host = await visit();
+    const ids = ["flying-1", "flying-2"];
+    let answer;
+    const held = new Promise((resolve) => {
+      answer = resolve;
+    });
+    gate.passes = ({ method }) => method !== "POST" || held;
+    await begin(host, ids);
+    await until("the requests at the inlet", async () => (await arrivals(ids)).every((times) => times === 1));
+    await breakBy(host, way);
+    // The answer is what the broken engine is asked about.
+    answer(true);
+    await until("the fresh engine", () => host.page.evaluate(() => engines() === 2));
+    assert.deepEqual(await fates(host), each(ids, "delivered"));
+    await arrived(host, ids);
+    // Their answer was never seen: once before and once after.
+    assert.deepEqual(await arrivals(ids), each(ids, 2));
+    assert.equal((await status(host)).engineRestarts, 1);
+    assert.deepEqual(await host.heard(), []);
+    await host.context.close();
+  });
+
+  test(`${way}: what is in the outbox is sent by the fresh engine, once`, async () => {
+    const host = await visit();
+    await inlet.faults({ status: 503 });
+    const ids = ["stored-1", "stored-2", "stored-3"];
+    await begin(host, ids);
+    assert.deepEqual(await fates(host), each(ids, "stored"));
+    await breakBy(host, way);
+    await inlet.faults({});
+    // It traps by itself as it tries again.
+    await until("the fresh engine", () => host.page.evaluate(() => engines() === 2));
+    await arrived(host, ids);
+    assert.deepEqual(await arrivals(ids), each(ids, 1));
+    assert.equal((await status(host)).engineRestarts, 1);
+    assert.deepEqual(await host.heard(), []);
+    await host.context.close();
+  });
+
+  test(`${way}: a second trap is the last: every call is refused, the page goes on unharmed`, async () => {
+    const host = await visit();
+    for (const restarts of [1, 2]) {
+      await breakBy(host, way);
+      assert.equal((await host.call("sendEvent")).code, "engine-failed", `trap ${restarts}`);
+    }
+    for (const command of ["sendEvent", "getStatus", "flush", "configure"]) {
+      const { code, message } = await host.call(command);
+      assert.equal(code, "engine-failed", command);
+      assert.match(message, /reload the page and report this$/);
+    }
+    assert.equal(await host.page.evaluate(() => engines()), 2);
+    assert.deepEqual(await host.heard(), []);
+    await host.context.close();
+  });
+}
+
+test("a trap of a page that leaves: what was in the outbox goes with the next visit", async () => {
+  const host = await visit();
+  await inlet.faults({ status: 503, retryAfter: 3600, exposeRetryAfter: true });
+  const ids = ["left-1", "left-2"];
+  await begin(host, ids);
+  assert.deepEqual(await fates(host), each(ids, "stored"));
+  await breakBy(host, "fillMemory");
+  await host.page.goto(stage.put("/away.html", '<!doctype html><link rel="icon" href="data:,">'));
+  await inlet.faults({});
+  await host.page.goto(`${stage.origin}/trap.html`);
+  await arrived(host, ids);
+  assert.deepEqual(await arrivals(ids), each(ids, 1));
+  assert.equal((await status(host)).engineRestarts, 0);
+  assert.deepEqual(await host.heard(), []);
+  await host.context.close();
+});
+
+test("without storage: what nobody was told of is sent by the fresh engine", async () => {
+  const host = await visit({ delivery: { storage: false } });
+  const ids = ["memory-1", "memory-2"];
+  let answer;
+  const held = new Promise((resolve) => {
+    answer = resolve;
+  });
+  gate.passes = ({ method }) => method !== "POST" || held;
+  await begin(host, ids);
+  await until("the requests at the inlet", async () => (await arrivals(ids)).every((times) => times === 1));
+  await breakBy(host, "fillMemory");
+  answer(true);
+  assert.deepEqual(await fates(host), each(ids, "delivered"));
+  assert.deepEqual(await arrivals(ids), each(ids, 2));
+  assert.deepEqual(await host.heard(), []);
+  await host.context.close();
+});
