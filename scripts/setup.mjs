@@ -1,5 +1,6 @@
 // Installs what this machine lacks, and only that. Every step first looks whether it is needed.
-// What is asked for: "wasm" (build the library), "browser" (Chromium and its driver), "wasm-pack".
+// What is asked for: "wasm" (build the library), "browser" (Chromium and its driver), "engines" (Firefox and
+// WebKit besides), "wasm-pack".
 
 import {
   copyFileSync,
@@ -126,9 +127,9 @@ const cargoTool = (name, crate, version, locked) =>
 /**
  * Makes the machine ready.
  *
- * @param {{wasm?: boolean, browser?: boolean, wasmPack?: boolean}} wants
+ * @param {{wasm?: boolean, browser?: boolean, engines?: boolean, wasmPack?: boolean}} wants
  */
-export async function setup({ wasm = false, browser = false, wasmPack = false }) {
+export async function setup({ wasm = false, browser = false, engines = false, wasmPack = false }) {
   mkdirSync(binaries, { recursive: true });
   await step(`check Node ${tools.node} or newer and rustup`, {
     run: async () => {
@@ -164,12 +165,35 @@ export async function setup({ wasm = false, browser = false, wasmPack = false })
       remedy: "install Chromium and chromedriver yourself and name them in CHROMIUM and CHROMEDRIVER",
     });
   }
+  if (engines) {
+    await step("install Firefox", {
+      done: () => existsSync(firefox()),
+      run: () => apt(tools.debian.firefox),
+      remedy: "install Firefox yourself and name it in FIREFOX",
+    });
+    await step("install WebKitGTK, its driver, and a screen for it", {
+      done: async () =>
+        existsSync(webkitDriver()) &&
+        existsSync(miniBrowser()) &&
+        (await works("sh", ["-c", "command -v Xvfb"])),
+      run: () => apt(tools.debian.webkit),
+      remedy:
+        "install them yourself: Xvfb on PATH, WebKitWebDriver and MiniBrowser named in WEBKIT_DRIVER and MINI_BROWSER",
+    });
+  }
 }
 
 /** Where Chromium is: the variable CHROMIUM, or Debian's place. */
 export const chromium = () => process.env.CHROMIUM || "/usr/bin/chromium";
 /** Where its driver is: the variable CHROMEDRIVER, or Debian's place. */
 export const chromedriver = () => process.env.CHROMEDRIVER || "/usr/bin/chromedriver";
+/** Where Firefox is: the variable FIREFOX, or Debian's place. It needs no driver. */
+export const firefox = () => process.env.FIREFOX || "/usr/bin/firefox-esr";
+/** Where WebKitGTK's driver is: the variable WEBKIT_DRIVER, or Debian's place. */
+export const webkitDriver = () => process.env.WEBKIT_DRIVER || "/usr/bin/WebKitWebDriver";
+/** Where WebKitGTK's small browser is: the variable MINI_BROWSER, or Debian's place. */
+export const miniBrowser = () =>
+  process.env.MINI_BROWSER || "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
 
 /** The folder of std's source when it can be rebuilt for the small module, else null. */
 export async function stdSource() {
@@ -182,5 +206,5 @@ export async function stdSource() {
 }
 
 if (import.meta.url === `file://${process.argv[1]}`) {
-  await setup({ wasm: true, browser: true, wasmPack: true });
+  await setup({ wasm: true, browser: true, engines: true, wasmPack: true });
 }

@@ -10,7 +10,7 @@ import { run, step, total } from "./steps.mjs";
 const KILLS = process.env.KILLS || "2000";
 const ROUNDS = Number(process.env.ROUNDS || 20);
 
-await setup({ wasm: true, browser: true });
+await setup({ wasm: true, browser: true, engines: true });
 await build();
 await step("build the inlet", { run: () => buildInlet() });
 await step(`kill the inlet ${KILLS} times under load`, {

@@ -15,7 +15,7 @@ const shown = { show: true };
 /** Every entity that the end-to-end tests got accepted. */
 const SENT = join(root, "target/sent.ndjson");
 
-await setup({ wasm: true, browser: true, wasmPack: true });
+await setup({ wasm: true, browser: true, engines: true, wasmPack: true });
 
 await step("check formatting and lints of Rust", {
   run: async () => {

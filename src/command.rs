@@ -52,8 +52,8 @@ pub enum Output {
         /// What and how.
         request: Request,
     },
-    /// Replace the deferred request by this one, `(url, body)`, or by none: [`Effect::Defer`].
-    Defer(Option<(String, String)>),
+    /// Replace the deferred requests by these, `(url, body)`: [`Effect::Defer`].
+    Defer(Vec<(String, String)>),
     /// Open the outbox and ask for the lease of this name: [`Effect::Open`].
     Open {
         /// The name of the page's life.
@@ -247,6 +247,7 @@ impl Beacon {
                 self.birth.hidden = false;
                 self.birth.owner.clone_from(owner);
             }
+            PageEvent::Inherits => {}
             PageEvent::Offline => self.birth.online = false,
             PageEvent::Online => self.birth.online = true,
         }
@@ -481,7 +482,9 @@ impl Beacon {
         for effect in effects {
             out.push(match effect {
                 Effect::Send(request) => Output::Send { url: address(request.url), request },
-                Effect::Defer(request) => Output::Defer(request.map(|(url, body)| (address(url), body))),
+                Effect::Defer(requests) => {
+                    Output::Defer(requests.into_iter().map(|(url, body)| (address(url), body)).collect())
+                }
                 Effect::Open { owner } => Output::Open { owner, lease: place(settings) },
                 Effect::Remember(text) => Output::Remember(place(settings), text),
                 Effect::Close => Output::Close,

@@ -4,6 +4,7 @@
 //! `document`. A hidden page may never be heard of again (a phone's browser swept away), so hidden counts
 //! as leaving.
 
+use super::storage;
 use super::values::{get, text};
 use crate::delivery::PageEvent;
 use js_sys::{Function, global};
@@ -36,6 +37,9 @@ pub fn start(guard: &Function) {
             "pageshow" if get(&event, "persisted").is_truthy() => {
                 PageEvent::Restored { owner: super::page::random_name() }
             }
+            // Another page has changed the origin's storage.
+            "storage" if storage::is_handoff(&text(&event, "key")) => PageEvent::Inherits,
+            "storage" => return,
             "online" => PageEvent::Online,
             "offline" => PageEvent::Offline,
             "freeze" => PageEvent::Hidden,
@@ -46,7 +50,7 @@ pub fn start(guard: &Function) {
     });
     let Ok(guarded) = guard.call1(&JsValue::UNDEFINED, &listener.into_js_value()) else { return };
     let guarded = guarded.unchecked_into();
-    for name in ["pagehide", "pageshow", "online", "offline"] {
+    for name in ["pagehide", "pageshow", "online", "offline", "storage"] {
         let _ = listen_on_window(name, &guarded);
     }
     for name in ["visibilitychange", "freeze", "resume"] {

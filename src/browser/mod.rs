@@ -184,10 +184,11 @@ fn carry_out(handle: u32, outputs: Vec<Output>) {
     while let Some((handle, output)) = QUEUE.with_borrow_mut(VecDeque::pop_front) {
         match output {
             Output::Send { url, request } => network::send(handle, &url, &request),
-            Output::Defer(None) => network::disarm(handle),
-            Output::Defer(Some((url, body))) => {
-                let taken = network::defer(handle, &url, &body);
-                tell(handle, |engine, effects| engine.deferred(taken, clocks(), effects));
+            Output::Defer(requests) => {
+                let taken = network::defer(handle, &requests);
+                if !requests.is_empty() {
+                    tell(handle, |engine, effects| engine.deferred(taken, clocks(), effects));
+                }
             }
             Output::Open { owner, lease } => locks::hold(handle, owner, lease),
             Output::Close => locks::release(handle),

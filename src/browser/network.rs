@@ -47,7 +47,7 @@ struct Network {
     init: JsValue,
     /// `Retry-After` of answers whose body is being read, by instance and request.
     retry_after: Vec<(u32, u32, String)>,
-    /// What takes back the deferred request of an instance.
+    /// What takes back the deferred requests of an instance.
     deferred: Vec<(u32, AbortController)>,
 }
 
@@ -81,24 +81,30 @@ pub fn send(instance: u32, url: &str, request: &Request) {
     }
 }
 
-/// Replaces the deferred request of an instance; whether the browser took it.
-pub fn defer(instance: u32, url: &str, body: &str) -> bool {
+/// Replaces the deferred requests of an instance; whether the browser took all of them.
+pub fn defer(instance: u32, requests: &[(String, String)]) -> bool {
     disarm(instance);
+    let taken = requests.iter().all(|(url, body)| defer_one(instance, url, body).is_some());
+    if !taken {
+        disarm(instance);
+    }
+    taken
+}
+
+fn defer_one(instance: u32, url: &str, body: &str) -> Option<()> {
     NETWORK.with_borrow_mut(|network| {
-        let (Some(network), Ok(controller)) = (network, AbortController::new()) else { return false };
+        let (network, controller) = (network.as_mut()?, AbortController::new().ok()?);
         set(&network.init, "body", &body.into());
         set(&network.init, "keepalive", &JsValue::FALSE);
         set(&network.init, "signal", &get(&controller, "signal"));
-        let taken = fetch_later(url, &network.init).is_ok();
-        if taken {
-            network.deferred.push((instance, controller));
-        }
-        taken
+        fetch_later(url, &network.init).ok()?;
+        network.deferred.push((instance, controller));
+        Some(())
     })
 }
 
-/// Takes back the deferred request of an instance.
-pub fn disarm(instance: u32) {
+/// Takes back the deferred requests of an instance.
+fn disarm(instance: u32) {
     NETWORK.with_borrow_mut(|network| {
         let Some(network) = network else { return };
         network.deferred.retain(|(deferred, controller)| {

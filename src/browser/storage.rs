@@ -323,6 +323,11 @@ pub fn survived(number: u32, live: Vec<String>) {
     super::surveyed(reading.instance, survey);
 }
 
+/// Whether this is where a hand-off is.
+pub fn is_handoff(key: &str) -> bool {
+    key.starts_with(HANDOFF)
+}
+
 /// Stores or removes a hand-off; whether that was possible.
 pub fn set_handoff(owner: &str, text: &str) -> bool {
     set_text(&prefixed(HANDOFF, owner), text)

@@ -36,7 +36,7 @@ pub type DiskOp = u32;
 /// Body bytes that all keepalive requests and beacons of a document may have in flight together
 /// (Fetch standard, "HTTP-network-or-cache fetch"; one sum per document in all three engines).
 pub const KEEPALIVE_BUDGET: usize = 65_536;
-/// Body bytes of a deferred request: the standard allows 64 KiB per endpoint, URL and headers
+/// Body bytes of all deferred requests: the standard allows 64 KiB per endpoint, URLs and headers
 /// included.
 pub const DEFERRED_BUDGET: usize = 64_000;
 /// After this long without an answer a request is given up, in milliseconds.
@@ -250,6 +250,8 @@ pub const SURVEY_RECORDS: usize = 500;
 pub enum PageEvent {
     /// `visibilitychange` to hidden, or `freeze`: nothing may be heard of the page any more.
     Hidden,
+    /// Another page of the origin has left something behind.
+    Inherits,
     /// `visibilitychange` to visible, or `resume`.
     Shown,
     /// `pagehide`: the document goes, for good or into the back/forward cache.
@@ -301,9 +303,9 @@ pub enum Fate {
 pub enum Effect {
     /// Make a request and report its answer with [`Engine::answer`].
     Send(Request),
-    /// Replace the deferred request (`fetchLater`, sent by the browser when the document is gone) by
-    /// this one, or by none. For this one then call [`Engine::deferred`], at once.
-    Defer(Option<(Url, String)>),
+    /// Replace the deferred requests (`fetchLater`, sent by the browser when the document is gone) by
+    /// these, or by none. For these then call [`Engine::deferred`], at once: it is all or none.
+    Defer(Vec<(Url, String)>),
     /// Open the outbox, hold the life's name (`owner`) so that others can tell that it lives, and only
     /// then call [`Engine::opened`]. Then ask for the lease: [`Engine::lease`] when it is gained or lost.
     Open {

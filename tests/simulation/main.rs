@@ -21,6 +21,8 @@ use std::time::Instant;
 use world::World;
 
 const THREADS: usize = 2;
+/// A long run says how far it has come.
+const SAY_EVERY: u64 = 10_000;
 /// So many times a failing life is lived again to find a shorter one.
 const SHRINKS: usize = 3_000;
 /// So much of the trace is printed.
@@ -47,7 +49,11 @@ fn lives() {
                 if seed >= first + lives || failed.load(Ordering::Relaxed) {
                     return (tally, failures);
                 }
+                if seed > first && (seed - first).is_multiple_of(SAY_EVERY) {
+                    eprintln!("{} lives after {} s", seed - first, begun.elapsed().as_secs());
+                }
                 if let Some(violation) = live(&Life::from_seed(seed), Some(&mut tally)) {
+                    eprintln!("XDM_SEED={seed}: {:?}", violation.invariant);
                     failures.push((seed, violation));
                     failed.store(!keep_going, Ordering::Relaxed);
                 }
@@ -153,13 +159,10 @@ fn explain(seed: u64, violation: Violation) -> String {
     let life = Life::from_seed(seed);
     let length = life.steps.len();
     let life = shrink(life, violation.invariant);
-    let mut trace = Vec::new();
-    let _ = catch_unwind(AssertUnwindSafe(|| {
-        let mut world = World::new(&life, true);
-        // The trace survives a panic: it is taken line by line.
-        world.run();
-        trace = world.trace.take().unwrap_or_default();
-    }));
+    let mut world = World::new(&life, true);
+    // A panic is one of the ways to fail; the trace up to it is what matters.
+    let _ = catch_unwind(AssertUnwindSafe(|| world.run()));
+    let trace = world.trace.take().unwrap_or_default();
     let shortest = live(&life, None).unwrap_or(violation);
     let mut report = format!(
         "XDM_SEED={seed} XDM_LIVES=1 fails: {:?}\n{}\n\n{:#?}\n\n{} of {length} steps are enough:\n",

@@ -121,7 +121,7 @@ pub struct Slot {
     pub dying: bool,
     pub write_failed: Millis,
     handoff_refused: bool,
-    deferred: Option<Deferred>,
+    deferred: Vec<Deferred>,
     /// Requests whose answer may still be seen.
     pub open: Vec<usize>,
     /// Transactions not reported yet.
@@ -214,7 +214,7 @@ impl World<'_> {
                 dying: false,
                 write_failed: Millis::MIN / 2,
                 handoff_refused: false,
-                deferred: None,
+                deferred: Vec::new(),
                 open: Vec::new(),
                 ops: Vec::new(),
                 told_at: 0,
@@ -269,6 +269,10 @@ impl World<'_> {
         let (hidden, consent) = (page.hidden, page.consent);
         slot.engine =
             Some(Engine::new(slot.config.clone(), &page.document, &slot.owner, seed, hidden, restarted));
+        if restarted {
+            let owner = format!("{}r", slot.owner);
+            slot.former.push(std::mem::replace(&mut slot.owner, owner));
+        }
         trace!(self, "s{s} is {} for endpoint {}", self.slots[s].owner, self.slots[s].ep);
         let tab = &self.tabs[self.pages[self.slots[s].page].tab];
         if let Some(Memory { text, health }) = tab.memory.get(&self.slots[s].ep) {
@@ -285,13 +289,14 @@ impl World<'_> {
         }
     }
 
-    /// The instance trapped: all instances of the page start anew, under their old names.
+    /// The instance trapped: all instances of the page start anew, under names of their own.
     pub fn trap(&mut self, page: usize) {
         self.pages[page].document = Document::default();
         self.pages[page].keepalive = 0;
         self.pages[page].beacons.clear();
         for s in self.pages[page].slots.clone() {
             self.account(s, End::Crashed);
+            self.let_go(s, true);
             let slot = &mut self.slots[s];
             slot.incarnation += 1;
             slot.wake += 1;
@@ -307,7 +312,7 @@ impl World<'_> {
             slot.open.clear();
             slot.obtained.clear();
             slot.durable = None;
-            let stray = slot.deferred.take();
+            let stray = std::mem::take(&mut slot.deferred);
             self.pages[page].stray.extend(stray);
         }
         for s in self.pages[page].slots.clone() {
@@ -630,7 +635,7 @@ impl World<'_> {
         }
         if how == End::Killed {
             for s in self.pages[page].slots.clone() {
-                self.slots[s].deferred = None;
+                self.slots[s].deferred.clear();
             }
         } else if self.send_deferred(page) && how == End::Crashed {
             self.met(Fault::CrashSentDeferred);
@@ -647,7 +652,7 @@ impl World<'_> {
     fn send_deferred(&mut self, page: usize) -> bool {
         let mut armed = std::mem::take(&mut self.pages[page].stray);
         for s in self.pages[page].slots.clone() {
-            armed.extend(self.slots[s].deferred.take());
+            armed.append(&mut self.slots[s].deferred);
         }
         let any = !armed.is_empty();
         for Deferred { slot, url, events, bytes } in armed {
@@ -682,10 +687,11 @@ impl World<'_> {
         }
     }
 
-    /// How much of what this instance has is in memory alone.
+    /// How much of what this instance has is in memory alone, as far as it knows: it does not know what
+    /// others took that held it for gone.
     fn unsaved(&self, s: usize) -> usize {
         let events = self.slots[s].obtained.keys().map(|n| &self.events[*n as usize]);
-        let unsaved = events.filter(|event| event.on_disk == 0 && !event.resolved());
+        let unsaved = events.filter(|event| event.on_disk == 0 && (!event.resolved() || event.contested));
         unsaved.map(|event| event.text.len() + 500).sum()
     }
 
@@ -711,9 +717,7 @@ impl World<'_> {
                 handed.extend(doubt.events.iter().copied());
             }
         }
-        if let Some(deferred) = &slot.deferred
-            && well(deferred.url, Transport::Keepalive)
-        {
+        for deferred in slot.deferred.iter().filter(|deferred| well(deferred.url, Transport::Keepalive)) {
             handed.extend(deferred.events.iter().copied());
         }
         for n in handed {
@@ -1079,7 +1083,7 @@ impl World<'_> {
                 Some(Invariant::NotAfterAnswer)
             } else if event.refused.is_some_and(|(by, at)| by == s && at >= obtained) && !event.contested {
                 Some(Invariant::NotAfterRefusal)
-            } else if event.mode == Mode::AtMostOnce && event.open + event.unknown > 0 {
+            } else if event.mode == Mode::AtMostOnce && event.open + event.unknown > 0 && !event.contested {
                 Some(Invariant::AtMostOnce)
             } else if event.trusted && event.home != s && !event.contested && event.open_lasting == 0 {
                 Some(Invariant::NotAfterHandOver)
@@ -1123,35 +1127,36 @@ impl World<'_> {
         }
     }
 
-    fn defer(&mut self, s: usize, request: Option<(Url, String)>) {
+    fn defer(&mut self, s: usize, requests: Vec<(Url, String)>) {
         let page = self.slots[s].page;
-        let Some((url, body)) = request else {
+        self.slots[s].deferred.clear();
+        if requests.is_empty() {
             trace!(self, "s{s} defers nothing");
-            self.slots[s].deferred = None;
             return;
-        };
-        let events = self.check_body(s, url, &body);
-        trace!(self, "s{s} defers to {url:?}, {} bytes: {events:?}", body.len());
+        }
+        let mut total = 0;
+        for (url, body) in requests {
+            let events = self.check_body(s, url, &body);
+            trace!(self, "s{s} defers to {url:?}, {} bytes: {events:?}", body.len());
+            total += body.len();
+            self.slots[s].deferred.push(Deferred { slot: s, url, events, bytes: body.len() });
+        }
         let config = &self.slots[s].config;
         if !config.has_deferred || config.mode == Mode::AtMostOnce {
             self.fail(Invariant::RightTransport, format!("s{s} defers"));
         }
-        if body.len() > DEFERRED_BUDGET {
-            self.fail(Invariant::DeferredBudget, format!("{} bytes", body.len()));
+        if total > DEFERRED_BUDGET {
+            self.fail(Invariant::DeferredBudget, format!("{total} bytes"));
         }
-        let taken = |deferred: &Deferred| if deferred.slot == s { 0 } else { deferred.bytes };
-        let others: usize =
-            self.pages[page].slots.iter().filter_map(|&s| self.slots[s].deferred.as_ref()).map(taken).sum();
-        let stray: usize = self.pages[page].stray.iter().map(|deferred| deferred.bytes).sum();
-        if self.now < self.trouble.defer_refused || others + stray + body.len() > 65_536 {
+        let armed = self.pages[page].slots.iter().flat_map(|&s| &self.slots[s].deferred);
+        let all: usize = armed.chain(&self.pages[page].stray).map(|deferred| deferred.bytes).sum();
+        let taken = self.now >= self.trouble.defer_refused && all <= 65_536;
+        if !taken {
             self.met(Fault::DeferRefused);
             trace!(self, "s{s} deferring is refused");
-            self.slots[s].deferred = None;
-            self.input(s, |engine, now, fx| engine.deferred(false, now, fx));
-        } else {
-            self.slots[s].deferred = Some(Deferred { slot: s, url, events, bytes: body.len() });
-            self.input(s, |engine, now, fx| engine.deferred(true, now, fx));
+            self.slots[s].deferred.clear();
         }
+        self.input(s, |engine, now, fx| engine.deferred(taken, now, fx));
     }
 
     fn write(&mut self, s: usize, op: u32, write: Write) {
@@ -1176,7 +1181,7 @@ impl World<'_> {
                 self.fail(Invariant::ConsentGate, format!("s{s} writes {key}, consent is {consent:?}"));
                 return;
             }
-            if !key.starts_with(&self.slots[s].owner) && self.slots[s].incarnation == 0 {
+            if key.split_once('/').map(|(owner, _)| owner) != Some(&self.slots[s].owner) {
                 self.fail(Invariant::LiveUntouched, format!("s{s} writes {key} under a name not its own"));
                 return;
             }
@@ -1257,6 +1262,11 @@ impl World<'_> {
         let kept = text.len() <= room || self.now >= self.trouble.handoff_full;
         if kept {
             self.set_handoff(owner, text);
+            let page = self.slots[s].page;
+            for other in self.awake().into_iter().filter(|&other| other != page) {
+                let wait = self.rng.between(1, 5);
+                self.later(wait, Happening::Inherits { page: other });
+            }
         } else {
             self.met(Fault::HandoffRefused);
             trace!(self, "s{s} handing off is refused");
@@ -1317,7 +1327,7 @@ impl World<'_> {
         let slot = &self.slots[s];
         let durable = slot.engine.as_ref().is_some_and(|engine| engine.notes().durable);
         let consent = self.pages[slot.page].consent;
-        let deferred = |n: u32| slot.deferred.as_ref().is_some_and(|deferred| deferred.events.contains(&n));
+        let deferred = |n: u32| slot.deferred.iter().any(|deferred| deferred.events.contains(&n));
         let wrong = settles.iter().find(|(n, fate)| {
             let event = &self.events[*n as usize];
             let right = match fate {

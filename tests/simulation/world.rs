@@ -6,6 +6,7 @@ use super::page::{Doubt, End, Memory, Page, Slot};
 use super::server::{Arrival, Post, Reply, Server, Verdict};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use xdm_beacon::delivery::stamp::{holder, stamp};
 use xdm_beacon::delivery::{
     Answer, Consent, DiskOp, Effect, Mode, PageEvent, REQUEST_TIMEOUT_MS, RequestId, SURVEY_RECORDS, Survey,
     Transport, Url, Write,
@@ -148,9 +149,14 @@ pub enum Happening {
         slot: usize,
         epoch: u32,
     },
+    /// Another page has changed the origin's storage.
+    Inherits {
+        page: usize,
+    },
     LeaseExpired {
         ep: usize,
         slot: usize,
+        epoch: u32,
     },
     SurveyRead {
         slot: usize,
@@ -195,15 +201,16 @@ impl Ord for Due {
 pub struct Name {
     pub owner: String,
     pub slot: usize,
-    /// A stamp that nobody renews any more holds until then.
-    gone_at: Option<Millis>,
+    /// The stamp that nobody renews any more.
+    last_stamp: Option<String>,
     /// A stamp that was not renewed in time is not seen until then.
     unseen_until: Millis,
 }
 
 #[derive(Default)]
 struct Lease {
-    holder: Option<usize>,
+    /// The slot, and its epoch when it got the lease.
+    holder: Option<(usize, u32)>,
     queue: VecDeque<usize>,
 }
 
@@ -427,12 +434,17 @@ impl<'a> World<'a> {
                     self.tell(req, Answer::Unreachable);
                 }
             }
+            Happening::Inherits { page } => {
+                if self.pages[page].alive && !self.pages[page].frozen {
+                    self.tell_page(page, PageEvent::Inherits);
+                }
+            }
             Happening::Commit { op } => self.commit(op),
             Happening::Written { op } => self.written(op),
             Happening::Opened { slot, epoch } => self.opened(slot, epoch),
             Happening::Leased { slot, epoch } => {
                 let ep = self.slots[slot].ep;
-                if self.slots[slot].epoch == epoch && self.leases[ep].holder == Some(slot) {
+                if self.slots[slot].epoch == epoch && self.holds_lease(ep, slot) {
                     self.slots[slot].lease = true;
                     self.input(slot, |engine, now, fx| engine.lease(true, now, fx));
                 }
@@ -448,8 +460,8 @@ impl<'a> World<'a> {
                     self.want_lease(slot);
                 }
             }
-            Happening::LeaseExpired { ep, slot } => {
-                if self.leases[ep].holder == Some(slot) {
+            Happening::LeaseExpired { ep, slot, epoch } => {
+                if self.leases[ep].holder == Some((slot, epoch)) {
                     self.leases[ep].holder = None;
                     self.grant(ep);
                 }
@@ -588,7 +600,9 @@ impl<'a> World<'a> {
         for (&n, (committed, _)) in events.iter().zip(&decision.items) {
             if *committed {
                 self.events[n as usize].commits += 1;
-                if self.events[n as usize].commits > 1 && self.events[n as usize].mode == Mode::AtMostOnce {
+                let event = &self.events[n as usize];
+                // Where a stamp runs out while its page lives, nobody can know that another has it, too.
+                if event.commits > 1 && event.mode == Mode::AtMostOnce && !event.contested {
                     self.fail(Invariant::AtMostOnce, format!("message {n} is committed twice"));
                 }
             }
@@ -624,6 +638,9 @@ impl<'a> World<'a> {
     /// Notes how long the endpoint asked this page to wait, by what a page can know.
     fn note_wait(&mut self, req: usize, status: u16, body: &str, retry_after: &str) {
         let slot = self.reqs[req].slot;
+        if self.slots[slot].incarnation != self.reqs[req].incarnation {
+            return;
+        }
         if body.contains("receivedTimeMs") {
             self.slots[slot].clock_known = Some(self.now);
         }
@@ -800,6 +817,13 @@ impl<'a> World<'a> {
                 let there = self.remove(&claim.from);
                 claimed.push(there);
                 if there {
+                    if let Some(n) = number(&claim.from)
+                        && claim.record.is_empty()
+                        && self.slots[slot].incarnation != self.ops[op].incarnation
+                    {
+                        // `atMostOnce`: off the disk so that it may be sent, by an engine that has trapped.
+                        self.events[n as usize].excuse |= excuse::UNANSWERED;
+                    }
                     if let Some(n) = number(&claim.to) {
                         self.obtain(slot, n, issued);
                     }
@@ -862,8 +886,10 @@ impl<'a> World<'a> {
                 event.keeper = slot;
                 event.ever_kept = true;
                 event.puts += 1;
-                if event.puts > MOST_PUTS {
-                    self.fail(Invariant::NoLivelock, format!("message {n} is written {MOST_PUTS} times"));
+                // `atMostOnce` takes it off the disk for each attempt, and puts it back after a failure.
+                let most = MOST_PUTS + event.attempts;
+                if event.puts > most {
+                    self.fail(Invariant::NoLivelock, format!("message {n} is written {most} times"));
                 }
             } else {
                 self.fail(Invariant::BodyIntact, format!("the record {key} does not hold its message"));
@@ -901,50 +927,50 @@ impl<'a> World<'a> {
     pub fn take_name(&mut self, slot: usize) {
         let owner = self.slots[slot].owner.clone();
         if !self.names.iter().any(|name| name.owner == owner) {
-            self.names.push(Name { owner, slot, gone_at: None, unseen_until: 0 });
+            self.names.push(Name { owner, slot, last_stamp: None, unseen_until: 0 });
         }
     }
 
     pub fn let_go(&mut self, slot: usize, abruptly: bool) {
-        self.slots[slot].epoch += 1;
         self.slots[slot].lease = false;
-        let ep = self.slots[slot].ep;
-        self.leases[ep].queue.retain(|&waiting| waiting != slot);
         if abruptly && !self.life.circumstances.has_locks {
-            let gone_at = self.now + STAMP_MS;
-            for name in self.names.iter_mut().filter(|name| name.slot == slot && name.gone_at.is_none()) {
-                name.gone_at = Some(gone_at);
+            let Slot { ep, epoch, .. } = self.slots[slot];
+            self.leases[ep].queue.retain(|&waiting| waiting != slot);
+            let wall = self.wall();
+            for name in self.names.iter_mut().filter(|name| name.slot == slot && name.last_stamp.is_none()) {
+                name.last_stamp = Some(stamp(&name.owner, wall));
             }
-            self.later(STAMP_MS, Happening::LeaseExpired { ep, slot });
-            return;
+            self.later(STAMP_MS, Happening::LeaseExpired { ep, slot, epoch });
+        } else {
+            self.give_up_name(slot);
         }
-        self.give_up_name(slot);
+        self.slots[slot].epoch += 1;
     }
 
     pub fn give_up_name(&mut self, slot: usize) {
         let ep = self.slots[slot].ep;
         self.leases[ep].queue.retain(|&waiting| waiting != slot);
-        self.names.retain(|name| name.slot != slot || name.gone_at.is_some());
-        if self.leases[ep].holder == Some(slot) {
+        self.names.retain(|name| name.slot != slot || name.last_stamp.is_some());
+        if self.holds_lease(ep, slot) {
             self.leases[ep].holder = None;
             self.grant(ep);
         }
     }
 
+    fn holds_lease(&self, ep: usize, slot: usize) -> bool {
+        self.leases[ep].holder == Some((slot, self.slots[slot].epoch))
+    }
+
     /// The names that others see.
-    pub fn live(&mut self) -> Vec<String> {
-        let now = self.now;
-        self.names.retain(|name| name.gone_at.is_none_or(|gone_at| now < gone_at));
-        self.names.iter().filter(|name| now >= name.unseen_until).map(|name| name.owner.clone()).collect()
+    pub fn live(&self) -> Vec<String> {
+        let holds = |text: &String| holder(text, self.wall()).is_some();
+        let seen = |name: &&Name| self.now >= name.unseen_until && name.last_stamp.as_ref().is_none_or(holds);
+        self.names.iter().filter(seen).map(|name| name.owner.clone()).collect()
     }
 
     pub fn want_lease(&mut self, slot: usize) {
         let ep = self.slots[slot].ep;
-        if self.leases[ep].holder == Some(slot) {
-            // An instance that trapped held it.
-            self.leases[ep].holder = None;
-            self.leases[ep].queue.push_front(slot);
-        } else if !self.leases[ep].queue.contains(&slot) {
+        if !self.holds_lease(ep, slot) && !self.leases[ep].queue.contains(&slot) {
             self.leases[ep].queue.push_back(slot);
         }
         self.grant(ep);
@@ -954,8 +980,8 @@ impl<'a> World<'a> {
         if self.leases[ep].holder.is_none()
             && let Some(slot) = self.leases[ep].queue.pop_front()
         {
-            self.leases[ep].holder = Some(slot);
             let epoch = self.slots[slot].epoch;
+            self.leases[ep].holder = Some((slot, epoch));
             let wait = self.rng.between(0, 20);
             self.later(wait, Happening::Leased { slot, epoch });
         }
@@ -963,8 +989,7 @@ impl<'a> World<'a> {
 
     /// The holder loses the lease, and hears of it `late` milliseconds afterwards.
     fn lose_lease(&mut self, ep: usize, late: Millis) {
-        let Some(slot) = self.leases[ep].holder.take() else { return };
-        let epoch = self.slots[slot].epoch;
+        let Some((slot, epoch)) = self.leases[ep].holder.take() else { return };
         self.later(late, Happening::LeaseLost { slot, epoch });
         self.later(late + 5_000, Happening::LeaseWanted { slot, epoch });
         self.grant(ep);
@@ -1159,7 +1184,7 @@ impl<'a> World<'a> {
     }
 
     /// Pages that run.
-    fn awake(&self) -> Vec<usize> {
+    pub fn awake(&self) -> Vec<usize> {
         (0..self.pages.len()).filter(|&page| self.pages[page].alive && !self.pages[page].frozen).collect()
     }
 
@@ -1199,13 +1224,14 @@ impl<'a> World<'a> {
         let until = self.now + lasts;
         for at in 0..self.pages[page].slots.len() {
             let slot = self.pages[page].slots[at];
-            if let Some(name) = self.names.iter_mut().find(|name| name.slot == slot && name.gone_at.is_none())
+            if let Some(name) =
+                self.names.iter_mut().find(|name| name.slot == slot && name.last_stamp.is_none())
             {
                 name.unseen_until = until;
                 self.met(Fault::StampExpired);
             }
             let ep = self.slots[slot].ep;
-            if self.leases[ep].holder == Some(slot) {
+            if self.holds_lease(ep, slot) {
                 self.lose_lease(ep, lasts.min(10_000));
             }
         }
@@ -1213,7 +1239,7 @@ impl<'a> World<'a> {
 
     /// Whether a name is taken by a page that lives, whatever others see.
     pub fn truly_lives(&self, owner: &str) -> bool {
-        self.names.iter().any(|name| name.owner == owner && name.gone_at.is_none())
+        self.names.iter().any(|name| name.owner == owner && name.last_stamp.is_none())
     }
 
     pub fn has_unseen_stamp(&self, owner: &str) -> bool {

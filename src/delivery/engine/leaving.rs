@@ -103,10 +103,10 @@ impl Engine {
         // What it holds already stays in it.
         let mut ranked = self.ranked(|item| item.place == Place::Deferred);
         ranked.extend(fresh);
-        if let Some(packed) = self.arm(&mut ranked, now, fx).filter(|_| self.left) {
+        for packed in self.arm(ranked, now, fx) {
             let healthy = self.healthy.contains(&(url(&packed), Transport::Keepalive));
             for at in packed {
-                if let Some(item) = self.items.get_mut(at) {
+                if let Some(item) = self.items.get_mut(at).filter(|_| self.left) {
                     item.place = Place::Deferred;
                     item.handed = true;
                     item.trusted = healthy && self.config.mode == Mode::Balanced;
@@ -164,7 +164,6 @@ impl Engine {
     pub(super) fn restored(&mut self, owner: String, now: Now, fx: &mut Vec<Effect>) {
         let old = std::mem::replace(&mut self.owner, owner);
         self.left = false;
-        self.restarted = false;
         self.named = false;
         self.handoff.clear();
         // The browser has sent it when the page went into the cache.
@@ -228,30 +227,33 @@ impl Engine {
         if self.may_send() && now.mono >= self.not_before {
             ranked = self.ranked(|item| self.sendable(item));
         }
-        if self.arm(&mut ranked, now, fx).is_none() {
+        if self.arm(ranked, now, fx).is_empty() {
             self.disarm(fx);
         }
     }
 
-    pub(super) fn arm(
-        &mut self,
-        ranked: &mut Vec<usize>,
-        now: Now,
-        fx: &mut Vec<Effect>,
-    ) -> Option<Vec<usize>> {
-        let packed = self.pack(ranked, self.batch_events(), self.defer_limit, true)?;
-        let (url, body) = self.body(&packed);
-        self.armed = true;
-        self.deferred_at = now.mono + DEFER_EVERY_MS;
-        fx.push(Effect::Defer(Some((url, body))));
-        Some(packed)
+    /// Arms as many requests as the quota has room for; the answer is what is in each.
+    pub(super) fn arm(&mut self, mut ranked: Vec<usize>, now: Now, fx: &mut Vec<Effect>) -> Vec<Vec<usize>> {
+        let (mut left, mut requests, mut all) = (self.defer_limit, Vec::new(), Vec::new());
+        while let Some(packed) = self.pack(&mut ranked, self.batch_events(), left, true) {
+            let (url, body) = self.body(&packed);
+            left = left.saturating_sub(body.len() + DEFERRED_OVERHEAD);
+            requests.push((url, body));
+            all.push(packed);
+        }
+        if !requests.is_empty() {
+            self.armed = true;
+            self.deferred_at = now.mono + DEFER_EVERY_MS;
+            fx.push(Effect::Defer(requests));
+        }
+        all
     }
 
     pub(super) fn disarm(&mut self, fx: &mut Vec<Effect>) {
         if self.armed {
             self.armed = false;
             self.defer_stale = true;
-            fx.push(Effect::Defer(None));
+            fx.push(Effect::Defer(Vec::new()));
         }
     }
 }

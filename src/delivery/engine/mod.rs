@@ -30,8 +30,12 @@ const DISK_REST_MS: Millis = 30_000;
 /// How often orphans are looked for, and how often the deferred request is replaced at most.
 const SURVEY_EVERY_MS: Millis = 60_000;
 const DEFER_EVERY_MS: Millis = 1_000;
+/// A page that leaves something behind is given this long to be gone.
+const INHERIT_AFTER_MS: Millis = 500;
 /// The browser's own time limit comes first; this one is for a `fetch` that knows none.
 const FLIGHT_TIMEOUT_MS: Millis = REQUEST_TIMEOUT_MS as Millis + 5_000;
+/// What URL and headers of one more deferred request take of the quota.
+const DEFERRED_OVERHEAD: usize = 700;
 /// How long a page has to outlive the failure of a keepalive request for it to count.
 const DOUBT_MS: Millis = 50;
 /// Nobody tells when a beacon's bytes come back to the budget.
@@ -51,7 +55,7 @@ const OBSERVED: [(Url, Transport); 4] = [
 ];
 /// So few go one by one to the URL that is known to be well (and whose preflight the browser remembers)
 /// rather than together to the one that is not.
-const FEW: usize = 8;
+const FEW: usize = 20;
 
 /// Where a message is that is neither delivered nor dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -148,8 +152,9 @@ struct DiskWork {
     drawn: Vec<String>,
     /// What becomes ours when the transaction is committed; beside it the number of its claim.
     adopted: Vec<(Option<usize>, Item)>,
-    /// It takes over what others left behind.
+    /// It takes over what others left behind, and with it the hand-offs of these owners.
     adoption: bool,
+    handoffs: Vec<String>,
     /// Hand-offs that were removed before, to be put back should it not be committed.
     taken: Vec<(String, String)>,
 }
@@ -173,7 +178,6 @@ pub struct Engine {
     config: Config,
     document: Document,
     owner: String,
-    restarted: bool,
     consent: Consent,
     /// In the order in which they are sent, within a priority.
     items: Vec<Item>,
@@ -233,7 +237,8 @@ pub struct Engine {
 impl Engine {
     /// `owner`: the name of this page's life, random. `seed`: entropy, for the back-off. `hidden`:
     /// the page is hidden now. `restarted`: the engine before this one, of the same page and owner,
-    /// trapped, and its records are ours to take.
+    /// trapped. What that one left under its name must not be overwritten, so this one has a name of
+    /// its own and finds it as it finds what pages left that are gone.
     pub fn new(
         config: Config,
         document: &Document,
@@ -244,8 +249,7 @@ impl Engine {
     ) -> Engine {
         Engine {
             document: document.clone(),
-            owner: String::from(owner),
-            restarted,
+            owner: if restarted { format!("{owner}r") } else { String::from(owner) },
             consent: Consent::In,
             items: Vec::new(),
             bytes: 0,
@@ -473,6 +477,7 @@ impl Engine {
             }
             PageEvent::Shown => self.shown(now),
             PageEvent::Restored { owner } => self.restored(owner, now, fx),
+            PageEvent::Inherits => self.survey_at = self.survey_at.min(now.mono + INHERIT_AFTER_MS),
             PageEvent::Offline => self.online = false,
             PageEvent::Online => {
                 self.online = true;
@@ -496,14 +501,8 @@ impl Engine {
                     }
                 }
             }
-            Consent::Pending => {}
-            Consent::Out => {
-                self.drop_where(
-                    |item| !matches!(item.place, Place::Flying(_) | Place::Given | Place::Deferred),
-                    DropReason::Consent,
-                    fx,
-                );
-            }
+            // What waits is dropped at the end of this and of every other input.
+            Consent::Pending | Consent::Out => {}
         }
         if consent != Consent::In {
             self.disarm(fx);
@@ -548,10 +547,7 @@ impl Engine {
             self.adopt(survey, now, fx);
             match last {
                 Some(last) if more => fx.push(Effect::Survey(last)),
-                _ => {
-                    self.surveying = false;
-                    self.restarted = false;
-                }
+                _ => self.surveying = false,
             }
         }
         self.finish(now, fx);
@@ -643,6 +639,11 @@ impl Engine {
     // ---- the end of each input ---------------------------------------------------------------------
 
     fn finish(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        if self.consent == Consent::Out {
+            // What comes back from a request, too.
+            let sent = |item: &Item| matches!(item.place, Place::Flying(_) | Place::Given | Place::Deferred);
+            self.drop_where(|item| !sent(item), DropReason::Consent, fx);
+        }
         if !self.left {
             // An answer was seen: a record that is not needed any more must not be found by others.
             if !self.deletes.is_empty() {
@@ -669,11 +670,17 @@ impl Engine {
 
     /// Settles the promises of what is safe and will not be answered soon.
     fn settle_safe(&mut self, now: Now, fx: &mut Vec<Effect>) {
+        if self.beacons_are_out() {
+            // What they refuse may be handed over in another way yet.
+            return;
+        }
         let memory = self.memory_only(now) && !self.left;
         let leaving = self.hidden || self.left;
         for item in &mut self.items {
             let patient = !item.failed && !leaving && now.mono < item.since + PATIENCE_MS;
-            if !patient && item.place != Place::Pending && (item.is_safe() || item.in_handoff || memory) {
+            // What is deferred settles by the browser's word on it.
+            let waits = !matches!(item.place, Place::Pending | Place::Deferred);
+            if !patient && waits && (item.is_safe() || item.in_handoff || memory) {
                 settle(item, Fate::Stored, fx);
             }
         }

@@ -61,6 +61,7 @@ impl Engine {
             deadline: now.mono + DISK_TIMEOUT_MS,
             puts: write.puts.iter().map(|(key, _)| key.clone()).collect(),
             deletes: write.deletes.clone(),
+            handoffs: write.handoffs.clone(),
             ..work
         });
         fx.push(Effect::Write(self.last_op, write));
@@ -108,12 +109,8 @@ impl Engine {
             if self.left {
                 item.place = Place::Stowed;
             }
-            if self.consent == Consent::Out {
-                self.drop_item(item, DropReason::Consent, String::new(), fx);
-            } else {
-                self.bytes += item.json.len();
-                self.items.push(item);
-            }
+            self.bytes += item.json.len();
+            self.items.push(item);
         }
         self.defer_stale = true;
         self.bound(fx);
@@ -156,6 +153,11 @@ impl Engine {
             match Handoff::read(&self.config, &text) {
                 Err(Unreadable::Foreign) => continue,
                 Err(Unreadable::Corrupt) => self.records_dropped += 1,
+                // What stands in it is being taken over already.
+                Ok(mut handoff) if self.work.iter().any(|work| work.handoffs.contains(&owner)) => {
+                    gone.append(&mut handoff.gone);
+                    continue;
+                }
                 Ok(mut handoff) => {
                     if self.config.mode == Mode::AtMostOnce {
                         // Nobody else may find it from now on, even if the lease should be lost.
@@ -196,7 +198,8 @@ impl Engine {
             for item in self.take_where(|item| item.drawing.is_some() && asked(item)) {
                 self.give_up(item, fx);
             }
-            if self.items.iter().any(|item| item.rid == rid) {
+            let adopted_before = self.work.iter().flat_map(|work| &work.adopted).map(|(_, item)| item);
+            if self.items.iter().chain(adopted_before).any(|item| item.rid == rid) {
                 continue;
             }
             let to = key_of(&self.owner, rid);
@@ -246,7 +249,7 @@ impl Engine {
     }
 
     pub(super) fn is_orphan(&self, owner: &str, live: &[String]) -> bool {
-        if owner == self.owner { self.restarted } else { !live.iter().any(|name| name == owner) }
+        owner != self.owner && !live.iter().any(|name| name == owner)
     }
 
     /// Keeps the hand-off in step while the page is hidden or has left, and removes it otherwise.

@@ -252,7 +252,13 @@ impl Engine {
                     408 | 429 | 500 | 502..=599 => {
                         let server_now = now.wall.saturating_add(self.skew.unwrap_or(0));
                         self.fail(now, retry_after(header, server_now), fx);
-                        self.come_back(flying, fx, |_| {});
+                        if status == 500 {
+                            // Of the service that may be its own fault, or the message's (a schema it does
+                            // not know).
+                            self.suspect(flying, count, fx);
+                        } else {
+                            self.come_back(flying, fx, |_| {});
+                        }
                     }
                     // The endpoint is well; the request was not. Whatever is wrong with all of it is
                     // wrong with each, but for what a single message can be the cause of.
@@ -304,7 +310,8 @@ impl Engine {
         for item in answered {
             match answers.next().unwrap_or(ItemAnswer::Unknown) {
                 ItemAnswer::Accepted => self.deliver(item, fx),
-                ItemAnswer::Rejected { status: 408 | 429 | 500..=599, .. } => again.push((item, usize::MAX)),
+                ItemAnswer::Rejected { status: 500, .. } => again.push((item, 1)),
+                ItemAnswer::Rejected { status: 408 | 429 | 501..=599, .. } => again.push((item, usize::MAX)),
                 ItemAnswer::Rejected { text, .. } => self.drop_item(item, DropReason::Rejected, text, fx),
                 ItemAnswer::Unknown if self.config.mode == Mode::AtMostOnce => {
                     self.drop_item(item, DropReason::Unanswered, String::new(), fx);
@@ -329,25 +336,27 @@ impl Engine {
             self.drop_where(|item| item.place == flying, DropReason::Unanswered, fx);
             return;
         }
+        self.suspect(flying, count, fx);
+    }
+
+    /// One of these may be what the request failed for: they go in halves, down to one. One that fails
+    /// alone lets others find out whether the endpoint is there; if they pass, again and again, it is parked.
+    pub(super) fn suspect(&mut self, flying: Place, count: usize, fx: &mut Vec<Effect>) {
+        let alone = (count == 1).then(|| self.items.iter().position(|item| item.place == flying)).flatten();
         let passed = self.passed;
         self.come_back(flying, fx, |item| {
             item.company = (count / 2).max(1);
             if count == 1 {
-                if passed > item.passed_before && item.failed {
-                    item.strikes += 1;
-                }
+                item.strikes += u8::from(passed > item.passed_before && item.failed);
                 item.passed_before = passed;
             }
             if item.strikes >= MAX_STRIKES {
                 item.place = Place::Parked;
             }
         });
-        if count == 1 {
-            // Let another one find out whether the endpoint is there.
-            if let Some(at) = self.items.iter().position(|item| item.failed && item.place == Place::Waiting) {
-                let item = self.items.remove(at);
-                self.items.push(item);
-            }
+        if let Some(at) = alone.filter(|at| *at < self.items.len()) {
+            let item = self.items.remove(at);
+            self.items.push(item);
         }
     }
 
