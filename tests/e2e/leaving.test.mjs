@@ -1,7 +1,11 @@
 // What a page sends as it goes away arrives, and its promises say so before nobody is left to hear them.
 
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { openEngine } from "./engines.mjs";
 import {
   openBrowser,
   openGate,
@@ -172,4 +176,34 @@ test("the JSON beacon: taken in any case, and lost where the endpoint answers *"
     await host.context.close();
   }
   await inlet.faults({});
+});
+
+test("a page that is prerendered sends nothing before somebody sees it", async () => {
+  const head = `<script>
+    const name = "prerendering: " + document.prerendering;
+    xdmBeacon("sendEvent", { xdm: { _id: "prerendered", web: { webPageDetails: { name } } } });
+  </script>`;
+  const seen = stage.put("/prerendered.html", pageWith(optionsFor(gate.origin), { head }));
+  const rules = JSON.stringify({ prerender: [{ urls: [seen], eagerness: "immediate" }] });
+  const from = stage.put(
+    "/prerender.html",
+    `<!doctype html><title>From</title><script type="speculationrules">${rules}</script>
+    <a id="on" href="${seen}">On</a>`,
+  );
+  // The usual driver keeps Chromium from prerendering.
+  const profile = mkdtempSync(join(tmpdir(), "xdm-prerender-"));
+  const chromium = await openEngine("chromium", { profile });
+  try {
+    const tab = await chromium.open(from);
+    // Once its script is there only the engine is missing, which would be there soon.
+    await until("the prerendered page's script", () => stage.asked("/sdk/xdm-beacon.js"));
+    assert.deepEqual((await inlet.get("/inspect/good?id=prerendered")).rows, []);
+    assert.ok(!stage.asked("/sdk/xdm-beacon.wasm"));
+    await tab.click("#on");
+    const { message } = await inlet.arrived("prerendered");
+    assert.equal(message.body.xdmEntity.web.webPageDetails.name, "prerendering: true");
+  } finally {
+    await chromium.close();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  }
 });

@@ -211,9 +211,11 @@ export const page = (options, { sdk = "/sdk", head = "" } = {}) => `<!doctype ht
 /** A server for pages that a test makes up. The built library is below every folder of it. */
 export async function openStage() {
   const made = new Map();
+  const paths = new Set();
   const library = sirv(join(root, "dist/sdk"), { dev: true });
   const server = createServer((request, response) => {
     const path = new URL(request.url, "http://localhost").pathname;
+    paths.add(path);
     const answer = made.get(path);
     if (answer) {
       response.writeHead(answer.status, { "Content-Type": "text/html; charset=utf-8", ...answer.headers });
@@ -227,6 +229,8 @@ export async function openStage() {
   return {
     origin,
     close,
+    /** Whether something was asked for. */
+    asked: (path) => paths.has(path),
     /** Puts something at `path`, and gives back its URL. */
     put: (path, body, headers = {}, status = 200) => {
       made.set(path, { body, headers, status });

@@ -63,6 +63,14 @@ async function compile(url) {
   }
 }
 
+/** A page that is prerendered may never be seen: what it calls waits until it is. */
+async function activated() {
+  if (document.prerendering)
+    await new Promise((resolve) => {
+      document.addEventListener("prerenderingchange", resolve, { once: true });
+    });
+}
+
 /**
  * Fetches, compiles and starts the engine, once for all instances.
  *
@@ -70,12 +78,14 @@ async function compile(url) {
  * @returns {Promise<void>} rejected when it cannot run here
  */
 export function start(url) {
-  started ??= Promise.race([
-    init({ module_or_path: compile(url) }).then(run),
-    new Promise((_, reject) => {
-      setTimeout(() => reject(new Error("it took too long to load")), LOAD_TIMEOUT_MS);
-    }),
-  ]);
+  started ??= activated().then(() =>
+    Promise.race([
+      init({ module_or_path: compile(url) }).then(run),
+      new Promise((_, reject) => {
+        setTimeout(() => reject(new Error("it took too long to load")), LOAD_TIMEOUT_MS);
+      }),
+    ]),
+  );
   return started;
 }
 
