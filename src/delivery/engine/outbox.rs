@@ -269,6 +269,10 @@ impl Engine {
                 let work = self.work.iter().filter(|work| !work.adoption);
                 handoff.gone.extend(work.flat_map(|work| work.deletes.iter().cloned()));
             }
+            if self.left && self.items.iter().any(|item| item.place == Place::Stowed && item.is_safe()) {
+                // Says nothing but that there is something: other pages hear of it.
+                handoff.gone.push(key_of(&self.owner, ""));
+            }
             if self.left {
                 // Taken from a hand-off that is no more, and maybe not on disk yet.
                 for work in self.work.iter().filter(|work| !work.taken.is_empty()) {
