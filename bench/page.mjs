@@ -37,13 +37,7 @@ export async function benchPage() {
       async () => (await inlet.good("&eventType=commerce.productViews"))[0]?.message,
     );
 
-    const devtools = await page.context().newCDPSession(page);
-    await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
-    const busy = async () => {
-      const { metrics } = await devtools.send("Performance.getMetrics");
-      return metrics.find(({ name }) => name === "TaskDuration").value * 1e6;
-    };
-
+    const { busy } = await metricsOf(page);
     const contenders = {
       "hand-written": ({ message, endpoint, count }) =>
         (async () => {
@@ -90,6 +84,26 @@ export async function benchPage() {
     await site.close();
     await inlet.close();
   }
+}
+
+/**
+ * What Chromium tells of a page: `busy()`, the CPU time of its main thread so far in µs; `heapBytes()`, what
+ * JavaScript there holds once the garbage is collected.
+ */
+export async function metricsOf(page) {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
+  const metric = async (wanted) => {
+    const { metrics } = await devtools.send("Performance.getMetrics");
+    return metrics.find(({ name }) => name === wanted).value;
+  };
+  return {
+    busy: async () => (await metric("TaskDuration")) * 1e6,
+    heapBytes: async () => {
+      await devtools.send("HeapProfiler.collectGarbage");
+      return metric("JSHeapUsedSize");
+    },
+  };
 }
 
 export function median(numbers) {

@@ -28,7 +28,12 @@ const PEERS = {
 
 export const peerNames = Object.keys(PEERS);
 
-/** Installs the packages, unless they are there, and bundles a page's script for each. */
+/**
+ * Installs the packages, unless they are there, and bundles a page's script for each.
+ *
+ * Some of the packages bring their own build tools along, of which nothing is run here. `overrides` in package.json
+ * names a rollup that needs no binary per platform, since `npm ci` wants every platform's in the lock.
+ */
 export async function buildPeers() {
   await step("install other people's libraries", {
     done: () => works("npm", ["ls", "--all=false", "--silent"], { cwd: folder }),

@@ -15,15 +15,22 @@ const noBfcache = { all: { bfcache: false } };
  * closes a tab; "window.close()" in the same task again, of which Chromium tells a page by `visibilitychange` alone
  * and WebKitGTK not at all.
  */
-const leaving = (key, what, events, { how, bfcache = true, peers = false }) => ({
-  key: `${key}-${how.replace(/\W/g, "")}${bfcache ? "" : "-no-bfcache"}`,
-  name: `${what}, then ${how}${how === "navigate" ? `, bfcache ${bfcache ? "on" : "off"}` : ""}`,
+const leaving = (key, what, events, { how, bfcache = true, delayMs = 0, peers = false }) => ({
+  key: `${key}-${how.replace(/\W/g, "")}${bfcache ? "" : "-no-bfcache"}${delayMs ? "-slow" : ""}`,
+  name: [
+    `${what}, then ${how}`,
+    how === "navigate" && `bfcache ${bfcache ? "on" : "off"}`,
+    delayMs && `endpoint of ${delayMs} ms`,
+  ]
+    .filter(Boolean)
+    .join(", "),
   events,
   peers,
   leaves: how !== "window.close()",
   browser: bfcache ? {} : noBfcache,
   async run(world) {
     const tab = await world.visit({ byScript: how === "window.close()" });
+    if (delayMs) await world.endpoint.faults({ delayMs });
     await world.send(tab, { leave: how });
     if (how === "close") await tab.close();
   },
@@ -154,6 +161,18 @@ export const scenarios = [
     { how: "navigate", bfcache: false, peers: true },
   ),
   leaving("200", "200 events of 1 KB in one task", { count: 200, ...KB }, { how: "close", peers: true }),
+  leaving(
+    "200",
+    "200 events of 1 KB in one task",
+    { count: 200, ...KB },
+    { how: "navigate", bfcache: false, delayMs: 150, peers: true },
+  ),
+  leaving(
+    "200",
+    "200 events of 1 KB in one task",
+    { count: 200, ...KB },
+    { how: "close", delayMs: 150, peers: true },
+  ),
   leaving("200", "200 events of 1 KB in one task", { count: 200, ...KB }, { how: "window.close()" }),
   leaving("20", "20 events of 1 KB in one task", { count: 20, ...KB }, { how: "navigate", peers: true }),
   leaving("20", "20 events of 1 KB in one task", { count: 20, ...KB }, { how: "navigate", bfcache: false }),

@@ -1,0 +1,172 @@
+// What delivery costs a page: the main thread's CPU time of events from `send` until all have arrived, storing and
+// what follows the answers included, beside alloy and Snowplow doing theirs in the same run; and the memory of a
+// long queue.
+
+import { openBrowser, until } from "../tests/e2e/support.mjs";
+import { openCollector } from "./delivery/collector.mjs";
+import { openInletEndpoint, ours } from "./delivery/ours.mjs";
+import { peer } from "./delivery/peers.mjs";
+import { openGate, openSite } from "./delivery/world.mjs";
+import { median, metricsOf } from "./page.mjs";
+
+const EVENTS = 1_000;
+const ROUNDS = 3;
+const EVENT_BYTES = 1_024;
+/** What follows upon the last arrival or the last commit is over. */
+const SETTLED_MS = 1_500;
+
+/** How a page may come to so many events. */
+const PACES = {
+  "one every 10 ms": { burst: 1, everyMs: 10 },
+  "10 every 50 ms": { burst: 10, everyMs: 50 },
+  "all in one task": { burst: EVENTS, everyMs: 0 },
+};
+
+const QUEUED = 10_000;
+const QUEUE_LIMIT_BYTES = 50_000_000;
+
+/** Runs in the page. */
+function sendAll({ name, count, padding, burst, everyMs }) {
+  return new Promise((resolve) => {
+    let made = 0;
+    const next = () => {
+      for (let end = Math.min(count, made + burst); made < end; made++)
+        bench.send(`${name}-${made}`, "x".repeat(padding));
+      if (made < count) setTimeout(next, everyMs);
+      else resolve();
+    };
+    next();
+  });
+}
+
+/**
+ * @returns {Promise<{events: number, paces: {pace: string, rows: {name: string, perEventUs: number, ratio: number}[]}[]}>}
+ *   medians of the rounds; `ratio`: a library's time to ours, which is the first row
+ */
+export async function benchDeliveryCost() {
+  const [inlet, collector] = await Promise.all([openInletEndpoint(), openCollector()]);
+  await Promise.all([inlet.reset(), collector.reset()]);
+  const browser = await openBrowser();
+  const contenders = [];
+  try {
+    for (const [party, endpoint] of [
+      [ours(), inlet],
+      [peer("alloy"), collector],
+      [peer("snowplow"), collector],
+    ])
+      contenders.push(await openContender(browser, party, endpoint));
+    const paces = [];
+    for (const [pace, how] of Object.entries(PACES)) {
+      const costs = contenders.map(() => []);
+      for (let round = 0; round <= ROUNDS; round++) {
+        for (const [place, { run }] of contenders.entries()) {
+          const cost = await run(`${how.burst}-${round}`, how);
+          // The first round warms up.
+          if (round > 0) costs[place].push(cost);
+        }
+      }
+      const rows = contenders.map(({ name }, place) => ({
+        name,
+        perEventUs: median(costs[place]),
+        ratio: median(costs[place].map((cost, round) => cost / costs[0][round])),
+      }));
+      paces.push({ pace, rows });
+    }
+    return { events: EVENTS, paces };
+  } finally {
+    await browser.close();
+    for (const { close } of contenders) await close();
+    await Promise.all([inlet.close(), collector.close()]);
+  }
+}
+
+/** A library on a page in a context of its own. */
+async function openContender(browser, party, endpoint) {
+  const site = await openSite(party, { endpoint: `http://127.0.0.1:${endpoint.port}` });
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(`${site.origin}/page.html`);
+  await page.evaluate(() => bench.ready);
+  const { busy } = await metricsOf(page);
+  const lone = `${party.name.replace(/\W/g, "")}-lone`;
+  await page.evaluate((id) => void bench.send(id, ""), lone);
+  const { bytes } = await until("the first event", async () => (await endpoint.arrivals()).get(lone));
+  const padding = Math.max(0, EVENT_BYTES - bytes);
+  return {
+    name: party.name,
+    /** The main thread's time per event, in µs. */
+    run: async (name, how) => {
+      const arrived = await endpoint.count();
+      const before = await busy();
+      await page.evaluate(sendAll, { name: `${lone}-${name}`, count: EVENTS, padding, ...how });
+      await until("all events", async () => (await endpoint.count()) >= arrived + EVENTS);
+      await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
+      return ((await busy()) - before) / EVENTS;
+    },
+    close: site.close,
+  };
+}
+
+/** Keeps hold of the modules' memories; runs before anything in the page. */
+function watchMemories() {
+  window.memories = [];
+  for (const method of ["instantiate", "instantiateStreaming"]) {
+    const real = WebAssembly[method];
+    WebAssembly[method] = async (...args) => {
+      const made = await real.apply(WebAssembly, args);
+      const { memory } = (made.instance ?? made).exports;
+      if (memory) window.memories.push(memory);
+      return made;
+    };
+  }
+}
+
+/**
+ * Events of 1 KB while nothing listens at the endpoint.
+ *
+ * @returns {Promise<{queued: number, heapBytes: number, wasmBytes: number}>} what JavaScript and the module hold
+ *   beyond a page without the library
+ */
+export async function benchQueueMemory() {
+  const inlet = await openInletEndpoint();
+  const gate = await openGate(inlet.port);
+  const party = ours({ maxStoredBytes: QUEUE_LIMIT_BYTES });
+  const site = await openSite(party, { endpoint: gate.origin });
+  const browser = await openBrowser();
+  try {
+    const page = await (await browser.newContext()).newPage();
+    await page.addInitScript(watchMemories);
+    const { heapBytes } = await metricsOf(page);
+    await page.goto(`${site.origin}/away.html`);
+    const bare = await heapBytes();
+    await page.goto(`${site.origin}/page.html`);
+    await page.evaluate(() => bench.ready);
+    await page.evaluate(() => void bench.send("memory-lone", ""));
+    const { bytes } = await until("the first event", async () => (await inlet.arrivals()).get("memory-lone"));
+    await gate.shut();
+    await page.evaluate(sendAll, {
+      name: "memory",
+      count: QUEUED,
+      padding: Math.max(0, EVENT_BYTES - bytes),
+      burst: 100,
+      everyMs: 10,
+    });
+    // All on disk, too, so that nothing of them is under way.
+    const queued = await until("all events in the queue", () =>
+      page.evaluate(async (count) => {
+        const { outbox } = await xdmBeacon("getStatus");
+        return outbox.events >= count && outbox.events;
+      }, QUEUED),
+    );
+    await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
+    return {
+      queued,
+      heapBytes: (await heapBytes()) - bare,
+      wasmBytes: await page.evaluate(() => memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0)),
+    };
+  } finally {
+    await browser.close();
+    await site.close();
+    await gate.close();
+    await inlet.close();
+  }
+}
