@@ -70,7 +70,10 @@ export function peer(key) {
   return {
     name: `${title} ${version}${note}`,
     quietMs: 3_000,
-    /** The longest pause that was seen between the tries of any of them while it still tried. */
+    /**
+     * Chosen, not measured, and less than XDM Beacon is given: a library that backs off for longer has its next
+     * chance on the next visit.
+     */
     patienceMs: 30_000,
     nextVisitMs,
     files: async () => {

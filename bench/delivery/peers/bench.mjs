@@ -2,7 +2,7 @@
 
 export const collector = new URL(window.collector);
 
-/** Longest time that a library takes to see an answer which has reached the page. */
+/** None of them tells when it has seen all answers: a time that is ample on loopback, chosen, not measured. */
 const ANSWERED_MS = 1_000;
 
 /**
