@@ -183,7 +183,7 @@ test("a page that is prerendered sends nothing before somebody sees it", async (
     const name = "prerendering: " + document.prerendering;
     xdmBeacon("sendEvent", { xdm: { _id: "prerendered", web: { webPageDetails: { name } } } });
   </script>`;
-  const seen = stage.put("/prerendered.html", pageWith(optionsFor(gate.origin), { head }));
+  const seen = stage.put("/prerendered.html", pageWith(optionsFor(gate.origin), { head, sdk: "/prerendered" }));
   const rules = JSON.stringify({ prerender: [{ urls: [seen], eagerness: "immediate" }] });
   const from = stage.put(
     "/prerender.html",
@@ -196,9 +196,9 @@ test("a page that is prerendered sends nothing before somebody sees it", async (
   try {
     const tab = await chromium.open(from);
     // Once its script is there only the engine is missing, which would be there soon.
-    await until("the prerendered page's script", () => stage.asked("/sdk/xdm-beacon.js"));
+    await until("the prerendered page's script", () => stage.asked("/prerendered/xdm-beacon.js"));
     assert.deepEqual((await inlet.get("/inspect/good?id=prerendered")).rows, []);
-    assert.ok(!stage.asked("/sdk/xdm-beacon.wasm"));
+    assert.ok(!stage.asked("/prerendered/xdm-beacon.wasm"));
     await tab.click("#on");
     const { message } = await inlet.arrived("prerendered");
     assert.equal(message.body.xdmEntity.web.webPageDetails.name, "prerendering: true");
