@@ -183,7 +183,10 @@ test("a page that is prerendered sends nothing before somebody sees it", async (
     const name = "prerendering: " + document.prerendering;
     xdmBeacon("sendEvent", { xdm: { _id: "prerendered", web: { webPageDetails: { name } } } });
   </script>`;
-  const seen = stage.put("/prerendered.html", pageWith(optionsFor(gate.origin), { head, sdk: "/prerendered" }));
+  const seen = stage.put(
+    "/prerendered.html",
+    pageWith(optionsFor(gate.origin), { head, sdk: "/prerendered" }),
+  );
   const rules = JSON.stringify({ prerender: [{ urls: [seen], eagerness: "immediate" }] });
   const from = stage.put(
     "/prerender.html",
