@@ -543,6 +543,9 @@ impl World<'_> {
             self.excuse_handed(s);
             // More than a hand-off holds: the page may end in the cache.
             self.slots[s].handoff_refused |= self.unsaved(s) > HANDOFF_BYTES;
+            if self.slots[s].handoff_refused && self.slots[s].config.mode == Mode::AtMostOnce {
+                self.excuse_drawn(s);
+            }
         }
         self.pages[page].awake = self.awake_clock(page);
         self.pages[page].frozen = true;
@@ -713,7 +716,8 @@ impl World<'_> {
             }
         }
         for doubt in &slot.doubts {
-            if (doubt.well || well(doubt.url, Transport::Keepalive)) && self.now - doubt.at <= DOUBT_MS {
+            let well = doubt.well || well(doubt.url, Transport::Keepalive);
+            if well && self.now - doubt.at <= self.doubt_lasts(slot.page) {
                 handed.extend(doubt.events.iter().copied());
             }
         }
@@ -728,9 +732,22 @@ impl World<'_> {
         }
     }
 
+    /// `atMostOnce`: what is on its way off the disk, when the hand-off that would have kept it was refused.
+    fn excuse_drawn(&mut self, s: usize) {
+        for n in self.slots[s].obtained.keys() {
+            let event = &mut self.events[*n as usize];
+            if !event.resolved() {
+                event.excuse |= excuse::NOWHERE;
+            }
+        }
+    }
+
     /// Keeps account of what may be lost, or sent twice, by the end of this engine.
     fn account(&mut self, s: usize, how: End) {
         self.excuse_handed(s);
+        if self.slots[s].handoff_refused && self.slots[s].config.mode == Mode::AtMostOnce {
+            self.excuse_drawn(s);
+        }
         let slot = &self.slots[s];
         let Some(engine) = &slot.engine else { return };
         let (counts, notes) = (engine.counts(), engine.notes());
@@ -754,10 +771,6 @@ impl World<'_> {
                 continue;
             }
             if event.mode == Mode::AtMostOnce {
-                // On its way off the disk, and the hand-off that would have kept it was refused.
-                if slot.handoff_refused {
-                    event.excuse |= excuse::NOWHERE;
-                }
                 let drawn = abrupt && event.ever_kept && !event.kept();
                 if event.unknown + event.open > 0 || drawn {
                     event.excuse |= excuse::UNANSWERED;
@@ -1037,9 +1050,14 @@ impl World<'_> {
         self.now + DOUBT_MS
     }
 
+    /// How long a failure may be doubted: the timers of a hidden page are late.
+    fn doubt_lasts(&self, page: usize) -> Millis {
+        DOUBT_MS + 2 * self.pages[page].throttle
+    }
+
     /// Bytes of keepalive requests that failed just now.
     fn doubted_bytes(&self, page: usize) -> usize {
-        let longest = DOUBT_MS + 2 * self.pages[page].throttle;
+        let longest = self.doubt_lasts(page);
         let doubts = self.pages[page].slots.iter().flat_map(|&s| &self.slots[s].doubts);
         doubts.filter(|doubt| self.now - doubt.at <= longest).map(|doubt| doubt.bytes).sum()
     }
@@ -1438,6 +1456,10 @@ impl World<'_> {
             return;
         }
         let ep = slot.ep;
+        if self.slots.iter().any(|slot| slot.ep == ep && !slot.ops.is_empty()) {
+            // What is taken over is more at first than the next transaction leaves of it.
+            return;
+        }
         let disk: usize = self
             .events
             .iter()

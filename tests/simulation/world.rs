@@ -19,6 +19,8 @@ pub const EPOCH: Millis = 1_795_492_190_123;
 const STAMP_MS: Millis = 150_000;
 /// How often it is renewed.
 const RENEW_MS: Millis = 30_000;
+/// A survey and the transaction that comes of it are over after this time.
+const CONTEST_MS: Millis = 20_000;
 /// More would be an endless loop.
 const MOST_HAPPENINGS: u64 = 100_000;
 /// So often a message is written to disk at most.
@@ -211,6 +213,8 @@ pub struct Name {
 struct Lease {
     /// The slot, and its epoch when it got the lease.
     holder: Option<(usize, u32)>,
+    /// Until then one who has lost it may be at work beside the next holder.
+    contested_until: Millis,
     queue: VecDeque<usize>,
 }
 
@@ -650,9 +654,13 @@ impl<'a> World<'a> {
         let wait = match retry_after.parse::<Millis>() {
             Ok(seconds) => seconds * 1000,
             Err(_) => {
-                // Who knows the server's clock knows the wait; so does who has the right time.
-                let known = self.slots[slot].clock_known.is_some_and(|at| at > self.last_jump);
-                if !known && self.wall_offset != 0 {
+                // Who knows the server's clock knows the wait; so does who has the right time, and has
+                // not learnt from the server that it was wrong.
+                let known = match self.slots[slot].clock_known {
+                    Some(at) => at > self.last_jump,
+                    None => self.wall_offset == 0,
+                };
+                if !known {
                     return;
                 }
                 let date =
@@ -841,6 +849,13 @@ impl<'a> World<'a> {
             for key in &write.deletes {
                 self.remove(key);
             }
+            if self.now < self.leases[self.slots[slot].ep].contested_until {
+                // Two pages took over the same hand-off: neither could know of the other.
+                for n in write.puts.iter().filter_map(|(key, _)| number(key)) {
+                    let event = &mut self.events[n as usize];
+                    event.contested |= event.on_disk > 1;
+                }
+            }
             self.ops[op].write.handoffs = write.handoffs;
             self.ops[op].outcome = Some(claimed);
         }
@@ -990,6 +1005,7 @@ impl<'a> World<'a> {
     /// The holder loses the lease, and hears of it `late` milliseconds afterwards.
     fn lose_lease(&mut self, ep: usize, late: Millis) {
         let Some((slot, epoch)) = self.leases[ep].holder.take() else { return };
+        self.leases[ep].contested_until = self.now + late + CONTEST_MS;
         self.later(late, Happening::LeaseLost { slot, epoch });
         self.later(late + 5_000, Happening::LeaseWanted { slot, epoch });
         self.grant(ep);

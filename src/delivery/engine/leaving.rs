@@ -173,7 +173,7 @@ impl Engine {
         for item in self.take_where(|item| matches!(item.place, Place::Given | Place::Deferred)) {
             self.done.handed_over += u32::from(item.own);
         }
-        let left_behind = |item: &Item| item.safe || item.in_handoff;
+        let left_behind = |item: &Item| item.is_safe() || item.in_handoff;
         for item in self.take_where(|item| !matches!(item.place, Place::Flying(_)) && left_behind(item)) {
             self.give_up(item, fx);
         }
@@ -183,6 +183,10 @@ impl Engine {
             } else if !item.trusted && left_behind(item) {
                 item.abandoned = true;
                 item.copy = Some(key_of(&old, &item.rid));
+                continue;
+            }
+            if item.drawing.is_some() {
+                // Whether its record could be removed will be told yet.
                 continue;
             }
             // Whether its record got to disk, where others find it, will be told yet.

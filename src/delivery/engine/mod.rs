@@ -231,6 +231,9 @@ pub struct Engine {
     away: Vec<String>,
     /// Keys of records, left behind under an earlier name, that were answered after all.
     answered: Vec<String>,
+    /// After a trap, until the outbox was read: messages that ended meanwhile, whose records under the name
+    /// before are still there to be found.
+    ended: Option<Vec<String>>,
     records_dropped: u32,
 }
 
@@ -247,9 +250,13 @@ impl Engine {
         hidden: bool,
         restarted: bool,
     ) -> Engine {
+        let mut name = String::from(owner);
+        if restarted {
+            name.push('r');
+        }
         Engine {
             document: document.clone(),
-            owner: if restarted { format!("{owner}r") } else { String::from(owner) },
+            owner: name,
             consent: Consent::In,
             items: Vec::new(),
             bytes: 0,
@@ -288,6 +295,7 @@ impl Engine {
             done: Counts::default(),
             away: Vec::new(),
             answered: Vec::new(),
+            ended: restarted.then(Vec::new),
             records_dropped: 0,
             config,
         }
@@ -547,7 +555,10 @@ impl Engine {
             self.adopt(survey, now, fx);
             match last {
                 Some(last) if more => fx.push(Effect::Survey(last)),
-                _ => self.surveying = false,
+                _ => {
+                    self.surveying = false;
+                    self.ended = None;
+                }
             }
         }
         self.finish(now, fx);
@@ -841,6 +852,9 @@ impl Engine {
     }
 
     fn delete_copy(&mut self, item: &mut Item) {
+        if let Some(ended) = &mut self.ended {
+            ended.push(item.rid.clone());
+        }
         if let Some(key) = item.copy.take().filter(|_| item.drawing.is_none()) {
             if item.abandoned {
                 self.answered.push(key.clone());

@@ -125,7 +125,8 @@ impl Engine {
                 item.copy = None;
             }
         }
-        for (owner, text) in work.taken {
+        // After a refusal nothing is to be kept.
+        for (owner, text) in work.taken.into_iter().filter(|_| self.consent != Consent::Out) {
             fx.push(Effect::Handoff { owner, text });
         }
         // What an adoption would have removed is looked at anew by the next survey.
@@ -187,7 +188,9 @@ impl Engine {
             let age = record.as_ref().map_or(0, |record| now.wall.saturating_sub(record.created).max(0));
             let record = record.filter(|_| age <= self.config.max_age && self.consent == Consent::In);
             // Seen to be answered, whoever keeps it under whatever name.
-            let over = gone.contains(&key) || answered.iter().any(|key| rid_of(key) == rid);
+            let over = gone.contains(&key)
+                || answered.iter().any(|key| rid_of(key) == rid)
+                || self.ended.iter().flatten().any(|ended| ended == rid);
             let Some(record) = record.filter(|_| !over) else {
                 self.records_dropped += u32::from(!over);
                 write.deletes.push(key);
