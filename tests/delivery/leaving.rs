@@ -358,7 +358,8 @@ fn leaving_with_150_kb(recalled: &str, deferred_quota: usize) -> Page {
 
 #[test]
 fn at_leaving_the_deferred_request_takes_what_the_budget_has_no_room_for_and_is_final() {
-    for (recalled, again) in [("", &[1, 2, 3, 4, 5][..]), (ALL_WELL, &[5])] {
+    // Of what is deferred at the last moment the browser may not hear any more.
+    for (recalled, again) in [("", &[1, 2, 3, 4, 5][..]), (ALL_WELL, &[3, 4, 5])] {
         let mut page = leaving_with_150_kb(recalled, 64_000);
         assert_eq!(page.sent_tickets(), [[1, 2]]);
         assert_eq!(page.deferrals(), [[[3, 4]]]);
@@ -384,7 +385,71 @@ fn an_answer_that_a_page_hears_after_it_left_makes_room_for_what_was_stored() {
     assert_eq!(page.deferrals(), [[[0; 0]; 0]; 0], "that is final");
     let counts = page.engine.counts();
     assert_eq!((counts.delivered, counts.handed_over), (2, 3));
-    assert_eq!(page.next().sent_tickets(), NONE);
+    assert_eq!(page.next().sent_tickets(), [[3, 4]]);
+}
+
+/// Ten messages of 20,000 bytes: 4 to 6 went without keepalive, 7 to 9 are deferred, 10 waits. The browser has
+/// the deferred request for certain once the transaction that came later is committed.
+fn deferring_60_kb(commit: bool) -> Page {
+    let config = Config { has_deferred: true, max_batch_bytes: 70_000, max_batch_events: 3, ..config() };
+    let mut page = Page::recalling(config, ALL_WELL);
+    for ticket in 1..=7 {
+        page.accept(message(ticket, 20_000));
+    }
+    page.wait(0);
+    assert_eq!(page.sent_tickets(), [[1, 2, 3], [4, 5, 6]]);
+    assert_eq!(page.deferrals(), [[[7]]]);
+    for ticket in 8..=9 {
+        page.accept(message(ticket, 20_000));
+    }
+    page.wait(1_000);
+    assert_eq!(page.deferrals(), [[[7, 8, 9]]]);
+    page.accept(message(10, 20_000));
+    page.wait(0);
+    if commit {
+        page.commit();
+    }
+    page
+}
+
+#[test]
+fn at_leaving_what_the_browser_surely_has_stays_with_it() {
+    let mut page = deferring_60_kb(true);
+    page.page(PageEvent::Leaving);
+    assert_eq!(page.deferrals(), [[[0; 0]; 0]; 0]);
+    for ticket in 7..=9 {
+        assert_eq!(page.fate(ticket), Some(Fate::HandedOver), "{ticket}");
+    }
+    assert_eq!(page.fate(10), Some(Fate::Stored));
+    let mut next = page.next();
+    next.serve(1_000, |_| status(200));
+    assert_eq!(next.sent_numbers(), [4, 5, 6, 10]);
+}
+
+#[test]
+fn at_leaving_what_the_browser_may_not_have_heard_of_is_kept() {
+    let mut page = deferring_60_kb(false);
+    page.page(PageEvent::Leaving);
+    let mut next = page.next();
+    next.serve(1_000, |_| status(200));
+    assert_eq!(next.sent_numbers(), [4, 5, 6, 7, 8, 9, 10]);
+}
+
+#[test]
+fn what_the_browser_would_send_is_sent_last() {
+    let mut page = Page::new(Config { has_deferred: true, max_batch_events: 1, ..config() });
+    for ticket in 1..=2 {
+        page.accept(message(ticket, 100));
+    }
+    page.wait(0);
+    page.sent();
+    page.accept_all([3, 4]);
+    assert_eq!(page.deferrals().last(), Some(&vec![vec![3], vec![4]]));
+    page.accept_all([5]);
+    page.answer(1, status(200));
+    assert_eq!(page.sent_tickets(), [[5]]);
+    page.answer(2, status(200));
+    assert_eq!(page.sent_tickets(), [[3]]);
 }
 
 #[test]

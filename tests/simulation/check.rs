@@ -103,6 +103,7 @@ listed! {
         RejectedByEnd,
         Crashed,
         CrashSentDeferred,
+        DeferralUnheard,
         Killed,
         Trapped,
         TransactionLost,

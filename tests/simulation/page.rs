@@ -122,6 +122,9 @@ pub struct Slot {
     pub write_failed: Millis,
     handoff_refused: bool,
     deferred: Vec<Deferred>,
+    /// When that was last changed, and what it was before, as long as the browser may not have heard of it.
+    deferred_at: Millis,
+    unheard: Vec<Vec<Deferred>>,
     /// Requests whose answer may still be seen.
     pub open: Vec<usize>,
     /// Transactions not reported yet.
@@ -215,6 +218,8 @@ impl World<'_> {
                 write_failed: Millis::MIN / 2,
                 handoff_refused: false,
                 deferred: Vec::new(),
+                deferred_at: 0,
+                unheard: Vec::new(),
                 open: Vec::new(),
                 ops: Vec::new(),
                 told_at: 0,
@@ -601,6 +606,9 @@ impl World<'_> {
             return;
         }
         trace!(self, "page {page} ends: {how:?}");
+        if how != End::Killed && !self.pages[page].frozen {
+            self.leave_unheard(page);
+        }
         for s in self.pages[page].slots.clone() {
             self.check_tickets(s);
             if how == End::Gone && !self.pages[page].frozen {
@@ -649,6 +657,28 @@ impl World<'_> {
         }
         self.pages[page].alive = false;
         self.pages[page].parked.clear();
+    }
+
+    /// Something asked for at `since` has been answered: the browser has heard all that it was told before.
+    pub fn heard(&mut self, s: usize, since: Millis) {
+        if since >= self.slots[s].deferred_at {
+            self.slots[s].unheard.clear();
+        }
+    }
+
+    /// A page that is gone right after it deferred something, or took it back, may not have been heard.
+    fn leave_unheard(&mut self, page: usize) {
+        for s in self.pages[page].slots.clone() {
+            let unheard = self.slots[s].unheard.len() as u64;
+            if unheard > 0 && self.rng.chance(200) {
+                let at = self.rng.below(unheard) as usize;
+                let known = self.slots[s].unheard.swap_remove(at);
+                trace!(self, "the browser has not heard what s{s} deferred last");
+                self.met(Fault::DeferralUnheard);
+                self.slots[s].deferred = known;
+            }
+            self.slots[s].unheard.clear();
+        }
     }
 
     /// The browser sends what was deferred; nobody hears the answer.
@@ -1147,7 +1177,9 @@ impl World<'_> {
 
     fn defer(&mut self, s: usize, requests: Vec<(Url, String)>) {
         let page = self.slots[s].page;
-        self.slots[s].deferred.clear();
+        let slot = &mut self.slots[s];
+        slot.deferred_at = self.now;
+        slot.unheard.push(std::mem::take(&mut slot.deferred));
         if requests.is_empty() {
             trace!(self, "s{s} defers nothing");
             return;

@@ -90,6 +90,7 @@ pub struct Req {
     pub transport: Option<Transport>,
     pub events: Vec<u32>,
     pub bytes: usize,
+    pub issued: Millis,
     /// The page may still see an answer.
     pub open: bool,
     pub arrived: bool,
@@ -104,6 +105,7 @@ pub struct Op {
     pub incarnation: u32,
     pub id: DiskOp,
     pub write: Write,
+    pub begun: Millis,
     pub issued: Millis,
     pub lost: bool,
     pub committed: bool,
@@ -549,6 +551,7 @@ impl<'a> World<'a> {
             transport,
             events,
             bytes,
+            issued: self.now,
             open: answerable,
             arrived: false,
             cancelled: false,
@@ -753,9 +756,12 @@ impl<'a> World<'a> {
     }
 
     pub fn tell(&mut self, req: usize, answer: Answer<'_>) {
-        let Req { slot, id, incarnation, .. } = self.reqs[req];
+        let Req { slot, id, incarnation, issued, .. } = self.reqs[req];
         trace!(self, "s{slot} answer to {id} (request {req}): {answer:?}");
         if self.slots[slot].incarnation == incarnation {
+            if matches!(answer, Answer::Response { .. }) {
+                self.heard(slot, issued);
+            }
             self.input(slot, |engine, now, fx| engine.answer(id, answer, now, fx));
         }
     }
@@ -781,6 +787,7 @@ impl<'a> World<'a> {
             incarnation,
             id,
             write,
+            begun: self.now,
             issued: self.slots[slot].surveyed.as_ref().map_or(self.now, |(at, _)| *at).min(self.now),
             lost: false,
             committed: false,
@@ -882,8 +889,11 @@ impl<'a> World<'a> {
                 self.set_handoff(&owner, "");
             }
         }
-        let id = self.ops[op].id;
+        let Op { id, begun, .. } = self.ops[op];
         trace!(self, "s{slot} written {id}: {outcome:?}");
+        if outcome.is_some() {
+            self.heard(slot, begun);
+        }
         self.input(slot, |engine, now, fx| engine.written(id, outcome, now, fx));
     }
 

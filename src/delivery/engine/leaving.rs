@@ -18,15 +18,15 @@ impl Engine {
             for item in self.items.iter_mut().filter(|item| item.place == Place::Stowed) {
                 item.place = Place::Waiting;
             }
-            if !self.items.iter().any(|item| item.place == Place::Deferred) {
-                self.disarm(fx);
-            }
         }
         // While the endpoint is down, what can be stored is safer stored.
         let waits = now.mono < self.not_before;
         let down = waits && self.told_to_wait || (waits || self.backoff.failing()) && self.disk != Disk::Off;
         let may_send = self.may_send() && !down;
         if may_send {
+            if self.left {
+                self.keep_deferred(fx);
+            }
             self.hand_over(all, now, fx);
         }
         if all {
@@ -35,6 +35,9 @@ impl Engine {
         }
         if self.left {
             self.give_doubted();
+            if !self.items.iter().any(|item| item.place == Place::Deferred) {
+                self.disarm(fx);
+            }
         }
         for item in self.items.iter_mut().filter(|item| item.handed) {
             let beacon = |flight: &&Flight| {
@@ -55,6 +58,52 @@ impl Engine {
         }
     }
 
+    /// A page that leaves and has more than the keepalive budget takes leaves what the browser has already
+    /// where it is, unless much more would fit there: what is changed at the last moment the browser may
+    /// not hear of.
+    fn keep_deferred(&mut self, fx: &mut Vec<Effect>) {
+        let (mut all, mut others) = (0, 0);
+        for item in self.items.iter().filter(|item| self.sendable(item)) {
+            all += item.json.len();
+            others += if item.deferral.is_none() { item.json.len() } else { 0 };
+        }
+        let budget = self.keepalive_left();
+        if all > budget && (others <= budget || self.deferred_is_full()) {
+            self.give_to_deferred(true, fx);
+        }
+    }
+
+    /// So full that it is not worth replacing.
+    fn deferred_is_full(&self) -> bool {
+        self.deferred_bytes > self.defer_limit - self.defer_limit / 8
+    }
+
+    /// What is deferred is the browser's, and what it surely has counts as handed over. `kept`: it took
+    /// it before.
+    fn give_to_deferred(&mut self, kept: bool, fx: &mut Vec<Effect>) {
+        let balanced = self.config.mode == Mode::Balanced;
+        for item in &mut self.items {
+            let Some(deferral) = item.deferral.filter(|_| item.place == Place::Waiting) else { continue };
+            item.place = Place::Deferred;
+            item.handed = true;
+            let healthy = self.healthy.contains(&(deferral.url, Transport::Keepalive));
+            item.trusted = balanced && healthy && deferral.sure;
+            if kept {
+                settle(item, Fate::HandedOver, fx);
+            }
+        }
+    }
+
+    /// Something that was asked for at `since` has been answered: what was deferred before has reached
+    /// the browser, too.
+    pub(super) fn heard(&mut self, since: Millis) {
+        if self.armed && since + DEFER_EVERY_MS >= self.deferred_at {
+            for deferral in self.items.iter_mut().filter_map(|item| item.deferral.as_mut()) {
+                deferral.sure = true;
+            }
+        }
+    }
+
     /// Hands over by requests that outlive the page.
     pub(super) fn hand_over(&mut self, all: bool, now: Now, fx: &mut Vec<Effect>) {
         let beacon = match self.config.transport {
@@ -71,6 +120,7 @@ impl Engine {
             let refused = transport == Transport::Beacon && item.company == 0;
             self.sendable(item) && (all || item.unloading) && !refused
         });
+        self.deferred_last(&mut ranked);
         let known = |url| self.healthy.contains(&(url, transport));
         let cold = known(Url::Single) && !known(Url::Batch);
         let count = if cold && ranked.len() <= FEW { 1 } else { self.batch_events() };
@@ -97,21 +147,16 @@ impl Engine {
             return;
         }
         let fresh = self.ranked(|item| self.sendable(item));
-        if fresh.is_empty() {
+        let given = self.items.iter().any(|item| item.place == Place::Deferred);
+        if fresh.is_empty() || given && self.deferred_is_full() {
             return;
         }
         // What it holds already stays in it.
         let mut ranked = self.ranked(|item| item.place == Place::Deferred);
         ranked.extend(fresh);
-        for packed in self.arm(ranked, now, fx) {
-            let healthy = self.healthy.contains(&(url(&packed), Transport::Keepalive));
-            for at in packed {
-                if let Some(item) = self.items.get_mut(at).filter(|_| self.left) {
-                    item.place = Place::Deferred;
-                    item.handed = true;
-                    item.trusted = healthy && self.config.mode == Mode::Balanced;
-                }
-            }
+        self.arm(ranked, now, fx);
+        if self.left {
+            self.give_to_deferred(false, fx);
         }
     }
 
@@ -167,8 +212,7 @@ impl Engine {
         self.named = false;
         self.handoff.clear();
         // The browser has sent it when the page went into the cache.
-        self.armed = false;
-        self.defer_stale = true;
+        self.take_back();
         self.shown(now);
         for item in self.take_where(|item| matches!(item.place, Place::Given | Place::Deferred)) {
             self.done.handed_over += u32::from(item.own);
@@ -231,33 +275,54 @@ impl Engine {
         if self.may_send() && now.mono >= self.not_before {
             ranked = self.ranked(|item| self.sendable(item));
         }
-        if self.arm(ranked, now, fx).is_empty() {
+        if !self.arm(ranked, now, fx) {
             self.disarm(fx);
         }
     }
 
-    /// Arms as many requests as the quota has room for; the answer is what is in each.
-    pub(super) fn arm(&mut self, mut ranked: Vec<usize>, now: Now, fx: &mut Vec<Effect>) -> Vec<Vec<usize>> {
+    /// Arms as many requests as the quota has room for, in place of those before; whether there is any.
+    pub(super) fn arm(&mut self, mut ranked: Vec<usize>, now: Now, fx: &mut Vec<Effect>) -> bool {
         let (mut left, mut requests, mut all) = (self.defer_limit, Vec::new(), Vec::new());
         while let Some(packed) = self.pack(&mut ranked, self.batch_events(), left, true) {
             let (url, body) = self.body(&packed);
             left = left.saturating_sub(body.len() + DEFERRED_OVERHEAD);
             requests.push((url, body));
-            all.push(packed);
+            for at in packed {
+                let before = self.items.get(at).and_then(|item| item.deferral);
+                all.push((at, Deferral { url, sure: before.is_some_and(|before| before.sure) }));
+            }
         }
-        if !requests.is_empty() {
+        let any = !requests.is_empty();
+        if any {
+            self.take_back();
+            for (at, deferral) in all {
+                if let Some(item) = self.items.get_mut(at) {
+                    item.deferral = Some(deferral);
+                }
+            }
             self.armed = true;
+            self.defer_stale = false;
+            self.deferred_bytes = self.defer_limit - left;
             self.deferred_at = now.mono + DEFER_EVERY_MS;
             fx.push(Effect::Defer(requests));
         }
-        all
+        any
     }
 
     pub(super) fn disarm(&mut self, fx: &mut Vec<Effect>) {
         if self.armed {
-            self.armed = false;
-            self.defer_stale = true;
+            self.take_back();
             fx.push(Effect::Defer(Vec::new()));
+        }
+    }
+
+    /// Nothing is deferred any more.
+    pub(super) fn take_back(&mut self) {
+        self.armed = false;
+        self.defer_stale = true;
+        self.deferred_bytes = 0;
+        for item in &mut self.items {
+            item.deferral = None;
         }
     }
 }

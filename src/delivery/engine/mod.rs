@@ -77,6 +77,16 @@ enum Place {
     Stowed,
 }
 
+/// A message is in a deferred request that is armed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Deferral {
+    url: Url,
+    /// The browser surely has it: something that the page asked for later has been answered since. When a
+    /// page goes right after it deferred something, the browser may not hear of it any more, nor of what was
+    /// to be taken back.
+    sure: bool,
+}
+
 struct Item {
     /// Its name in the outbox, without the owner's.
     rid: String,
@@ -102,6 +112,7 @@ struct Item {
     trusted: bool,
     /// An attempt has failed: no use in waiting for its answer.
     failed: bool,
+    deferral: Option<Deferral>,
     /// The whole key of its record, once that is on its way to disk; and whether it has arrived.
     copy: Option<String>,
     safe: bool,
@@ -137,6 +148,7 @@ struct Flight {
     transport: Transport,
     /// What it takes of the keepalive budget.
     bytes: usize,
+    sent: Millis,
     deadline: Millis,
     /// Its promise was rejected: judged at the deadline, unless the page leaves.
     doubted: bool,
@@ -222,6 +234,8 @@ pub struct Engine {
     armed: bool,
     defer_stale: bool,
     defer_limit: usize,
+    /// What the deferred requests hold, with what each takes of the quota; and when they may be replaced.
+    deferred_bytes: usize,
     deferred_at: Millis,
 
     wake: Option<Millis>,
@@ -290,6 +304,7 @@ impl Engine {
             armed: false,
             defer_stale: false,
             defer_limit: DEFERRED_BUDGET,
+            deferred_bytes: 0,
             deferred_at: 0,
             wake: None,
             done: Counts::default(),
@@ -373,6 +388,7 @@ impl Engine {
             handed: false,
             trusted: false,
             failed: false,
+            deferral: None,
             copy: None,
             safe: false,
             in_handoff: false,
@@ -424,6 +440,9 @@ impl Engine {
                 }
             } else {
                 let flight = self.flights.swap_remove(at);
+                if matches!(answer, Answer::Response { .. }) {
+                    self.heard(flight.sent);
+                }
                 if answer == Answer::BeaconTaken {
                     self.beacons.push((flight.bytes, now.mono + BEACON_HOLD_MS));
                 } else {
@@ -532,6 +551,7 @@ impl Engine {
             }
             match done {
                 Some(claimed) => {
+                    self.heard(work.deadline - DISK_TIMEOUT_MS);
                     let drawn = !work.drawn.is_empty();
                     self.committed(work, &claimed, fx);
                     if drawn {
@@ -591,9 +611,8 @@ impl Engine {
                 settle(item, Fate::HandedOver, fx);
             }
         } else {
-            self.armed = false;
+            self.take_back();
             self.defer_limit /= 2;
-            self.defer_stale = true;
             let mut any = false;
             for item in self.items.iter_mut().filter(|item| item.place == Place::Deferred) {
                 item.back_to_waiting();

@@ -233,6 +233,7 @@ impl Engine {
                 handed: false,
                 trusted: false,
                 failed: false,
+                deferral: None,
                 copy: Some(to),
                 safe: false,
                 in_handoff: false,

@@ -81,9 +81,9 @@ impl Engine {
         now: Now,
         fx: &mut Vec<Effect>,
     ) -> RequestId {
-        // What is sent now must not be sent by the browser a second time. The last deferred request of a
-        // page that left has nothing of it.
-        if !self.left {
+        // What is sent now must not be sent by the browser a second time.
+        let deferred = |&at: &usize| self.items.get(at).is_some_and(|item| item.deferral.is_some());
+        if packed.iter().any(deferred) {
             self.disarm(fx);
         }
         let (url, body) = self.body(packed);
@@ -92,7 +92,15 @@ impl Engine {
         let bytes = if transport == Transport::Fetch { 0 } else { body.len() };
         self.document.keepalive_used.set(self.document.keepalive_used() + bytes);
         let deadline = now.mono + FLIGHT_TIMEOUT_MS;
-        self.flights.push(Flight { request: id, url, transport, bytes, deadline, doubted: false });
+        self.flights.push(Flight {
+            request: id,
+            url,
+            transport,
+            bytes,
+            sent: now.mono,
+            deadline,
+            doubted: false,
+        });
         for (seat, &at) in packed.iter().enumerate() {
             if let Some(item) = self.items.get_mut(at) {
                 item.place = Place::Flying(id);
@@ -148,6 +156,8 @@ impl Engine {
             return;
         }
         let mut ranked = self.ranked(|item| self.sendable(item));
+        // What the browser would send itself can wait longest.
+        self.deferred_last(&mut ranked);
         if self.backoff.failing() {
             // In turn, whatever the priority: one that always fails must not be the only one to ask.
             ranked.sort_unstable();
@@ -171,6 +181,10 @@ impl Engine {
         if ranked.is_empty() {
             self.urgent = false;
         }
+    }
+
+    pub(super) fn deferred_last(&self, ranked: &mut [usize]) {
+        ranked.sort_by_key(|&at| self.items.get(at).is_some_and(|item| item.deferral.is_some()));
     }
 
     pub(super) fn body_bytes(&self, packed: &[usize]) -> usize {
