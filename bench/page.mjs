@@ -5,7 +5,14 @@
 // neither; the library is told not to wait for a second event, so each goes out alone. Measured is the main thread's CPU time (DevTools protocol, `TaskDuration` in thread
 // ticks), everything included: building, sending, and taking the answer.
 
-import { openBrowser, openInlet, openStage, optionsFor, page as pageWith, until } from "../tests/e2e/support.mjs";
+import {
+  openBrowser,
+  openInlet,
+  openStage,
+  optionsFor,
+  page as pageWith,
+  until,
+} from "../tests/e2e/support.mjs";
 
 const ROUNDS = 10;
 const EVENTS_PER_ROUND = 100;

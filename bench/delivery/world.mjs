@@ -30,9 +30,10 @@ let runs = 0;
  * @param {"chromium" | "firefox" | "webkit"} engine
  * @param {object} scenario see scenarios.mjs
  * @returns {Promise<{party: string, engine: string, scenario: string, sent: number, atOnce: number,
- *   atOnceBytes: number, allowed: number, allowedBytes: number, inTheEnd: number, twice: number, remark: string}>}
+ *   atOnceBytes: number, allowed: number, allowedBytes: number, allowedKeepalive: number, inTheEnd: number,
+ *   twice: number, remark: string}>}
  *   distinct events and their bytes before the next visit; what the browser's quotas let a leaving page hand over of
- *   them; distinct events after the next visit; events that arrived again
+ *   them, and how many of these by keepalive; distinct events after the next visit; events that arrived again
  */
 export async function live(party, endpoint, engine, scenario) {
   await endpoint.reset();
@@ -46,7 +47,8 @@ export async function live(party, endpoint, engine, scenario) {
     await world.gate.open();
     await world.visitAgain();
     const after = await world.arrived();
-    const may = scenario.leaves ? allowed(engine, after) : after;
+    const quotas = engine === "chromium" ? [KEEPALIVE_BYTES, DEFERRED_BYTES] : [KEEPALIVE_BYTES];
+    const may = scenario.leaves ? allowed(quotas, after) : after;
     const bytes = (arrivals) => arrivals.reduce((sum, { bytes }) => sum + bytes, 0);
     return {
       party: party.name,
@@ -57,6 +59,7 @@ export async function live(party, endpoint, engine, scenario) {
       atOnceBytes: bytes(before),
       allowed: may.length,
       allowedBytes: bytes(may),
+      allowedKeepalive: scenario.leaves ? allowed([KEEPALIVE_BYTES], after).length : after.length,
       inTheEnd: after.length,
       twice: after.filter(({ times }) => times > 1).length,
       remark: scenario.remark?.(world, after) ?? "",
@@ -67,10 +70,10 @@ export async function live(party, endpoint, engine, scenario) {
 }
 
 /** Those events that a page may hand over as it leaves: whole ones only, in each of its ways. */
-function allowed(engine, arrivals) {
+function allowed(quotas, arrivals) {
   const waiting = arrivals.toSorted((one, other) => one.bytes - other.bytes);
   const taken = [];
-  for (let room of engine === "chromium" ? [KEEPALIVE_BYTES, DEFERRED_BYTES] : [KEEPALIVE_BYTES]) {
+  for (let room of quotas) {
     for (; waiting.length > 0 && waiting[0].bytes <= room; room -= taken.at(-1).bytes)
       taken.push(waiting.shift());
   }

@@ -49,8 +49,8 @@ for (const [key, { unanswered = false, crash = false }] of Object.entries(CORE))
       // Firefox may end the process of a closed tab before what the page wrote last to localStorage is kept: the
       // next visit does not learn then that the endpoint was healthy, and sends what it has once more.
       const forgets = engine === "firefox" && key.endsWith("close");
-      // What went beyond the quotas had no answer yet as the page left.
-      const surplus = scenario.leaves ? Math.max(0, outcome.atOnce - outcome.allowed) : 0;
+      // Beyond the keepalive budget there was no answer yet as the page left, or is none to be seen.
+      const surplus = Math.max(0, outcome.atOnce - outcome.allowedKeepalive);
       if (!unanswered && !forgets) assert.ok(outcome.twice <= surplus, told);
     });
   }
