@@ -266,7 +266,7 @@ fn circumstances(rng: &mut Rng) -> Circumstances {
             TransportChoice::Fetch,
         ]),
         has_keepalive: rng.chance(900),
-        has_deferred: rng.chance(500),
+        has_deferred: rng.chance(700),
         has_batch: rng.chance(900),
         has_locks: rng.chance(850),
         storage: rng.chance(960),

@@ -103,6 +103,7 @@ pub struct Slot {
     pub page: usize,
     pub ep: usize,
     pub engine: Option<Engine>,
+    pub ended: Millis,
     /// Engines before this one trapped.
     pub incarnation: u32,
     pub owner: String,
@@ -203,6 +204,7 @@ impl World<'_> {
                 page,
                 ep,
                 engine: None,
+                ended: 0,
                 incarnation: 0,
                 owner,
                 former: Vec::new(),
@@ -395,6 +397,10 @@ impl World<'_> {
             priority,
             unloading,
         };
+        // A page that still goes by a refusal which nobody remembers may drop what others keep.
+        let refuses = |page: &Page| page.alive && page.consent == Consent::Out;
+        let refused =
+            consent == Consent::Out || self.consent == Consent::Pending && self.pages.iter().any(refuses);
         let event = Event {
             text,
             ep: self.slots[s].ep,
@@ -421,7 +427,7 @@ impl World<'_> {
             keeper: s,
             puts: 0,
             contested: false,
-            excuse: if consent == Consent::Out { excuse::CONSENT } else { 0 },
+            excuse: if refused { excuse::CONSENT } else { 0 },
             consent,
         };
         trace!(
@@ -576,6 +582,10 @@ impl World<'_> {
         self.pages[page].hidden = false;
         self.pages[page].awake_since = self.now;
         trace!(self, "page {page} is back from the cache");
+        if self.consent == Consent::Pending && self.pages[page].consent == Consent::Out {
+            // The last it heard was a refusal, and nothing is left that tells it of another decision since.
+            self.refuse_all();
+        }
         self.tell_consent(page);
         let shown_first = self.rng.chance(300);
         if shown_first {
@@ -653,6 +663,7 @@ impl World<'_> {
         }
         for s in self.pages[page].slots.clone() {
             self.slots[s].engine = None;
+            self.slots[s].ended = self.now;
             self.slots[s].obtained.clear();
         }
         self.pages[page].alive = false;
@@ -716,7 +727,9 @@ impl World<'_> {
             }
         }
         for n in trusted {
-            self.events[n as usize].trusted = true;
+            let event = &mut self.events[n as usize];
+            // Left behind once and taken over: who keeps it now goes by what it saw itself.
+            event.trusted |= !(event.kept() && event.keeper != s);
         }
     }
 
@@ -1498,7 +1511,12 @@ impl World<'_> {
             .filter(|event| event.ep == ep && event.on_disk > 0)
             .map(|event| event.text.len())
             .sum();
-        let owners = self.slots.iter().filter(|slot| slot.ep == ep && slot.engine.is_some()).count();
+        // Without locks nobody takes over for a while, should the page that does so crash.
+        let surveyed =
+            self.slots.iter().filter(|slot| slot.ep == ep).filter_map(|slot| slot.surveyed.as_ref());
+        let last = surveyed.map(|(at, _)| *at).max().unwrap_or(0);
+        let owns = |slot: &&Slot| slot.ep == ep && (slot.engine.is_some() || slot.ended > last);
+        let owners = self.slots.iter().filter(owns).count();
         // Beside what each page keeps there is what pages that are gone left and a transaction takes over.
         if disk > (owners + 2) * (bound + largest) {
             self.fail(Invariant::Bounded, format!("{disk} bytes on disk, {owners} pages"));

@@ -1224,14 +1224,17 @@ impl<'a> World<'a> {
         self.consent = consent;
         if consent == Consent::Out {
             self.met(Fault::ConsentOut);
-            for event in &mut self.events {
-                if !event.resolved() {
-                    event.excuse |= excuse::CONSENT;
-                }
-            }
+            self.refuse_all();
         }
         for page in self.awake() {
             self.tell_consent(page);
+        }
+    }
+
+    /// Some page may drop whatever there is, because consent was refused.
+    pub fn refuse_all(&mut self) {
+        for event in self.events.iter_mut().filter(|event| !event.resolved()) {
+            event.excuse |= excuse::CONSENT;
         }
     }
 

@@ -201,11 +201,22 @@ impl Engine {
             for item in self.take_where(|item| item.drawing.is_some() && asked(item)) {
                 self.give_up(item, fx);
             }
+            let to = key_of(&self.owner, rid);
+            // Still in flight, and what would have kept it goes: it is this page's own again.
+            let left = |item: &&mut Item| !on_disk && item.abandoned && item.rid == rid;
+            if let Some(item) = self.items.iter_mut().find(left) {
+                item.abandoned = false;
+                item.in_handoff = false;
+                item.safe = false;
+                item.copy = Some(to.clone());
+                write.deletes.push(key);
+                write.puts.push((to, text));
+                continue;
+            }
             let adopted_before = self.work.iter().flat_map(|work| &work.adopted).map(|(_, item)| item);
             if self.items.iter().chain(adopted_before).any(|item| item.rid == rid) {
                 continue;
             }
-            let to = key_of(&self.owner, rid);
             let mut claim = None;
             if on_disk {
                 claim = Some(write.claims.len());
