@@ -109,15 +109,20 @@ const tabs = (number) => ({
 
 /**
  * Runs in the page, without a driver: an event every 10 ms, and a note to the page's origin of each as it is
- * accepted, and again when its promise tells its status.
+ * accepted, and again when its promise tells its status. The time goes to `localStorage`, where the outbox of a
+ * page that leaves begins; the next visit notes what is left of it.
  */
 function stream() {
   const prefix = new URLSearchParams(location.search).get("stream");
-  if (!prefix) return;
   let number = 0;
-  const note = (what, id) => fetch(`/note?${new URLSearchParams({ what, id, at: Date.now() })}`);
+  const note = (what, id, at = Date.now()) => fetch(`/note?${new URLSearchParams({ what, id, at })}`);
+  if (!prefix) {
+    note("kept", "localStorage", localStorage.clock ?? 0);
+    return;
+  }
   bench.ready.then(() => {
     setInterval(() => {
+      localStorage.clock = Date.now();
       const id = `${prefix}-${number++}`;
       bench.send(id, "").then(({ status }) => note(status, id));
       note("accepted", id);
@@ -144,11 +149,15 @@ const killed = {
   /** How much of the last moment a store had not kept, and whether promises had said otherwise. */
   remark(world, arrived) {
     const here = new Set(arrived.map(({ id }) => id));
-    const lost = world.notes.filter(({ id }) => !here.has(id));
+    const kept = world.notes.find(({ what }) => what === "kept");
+    const lost = world.notes.filter(({ id }) => id !== kept?.id && !here.has(id));
     const made = lost.filter(({ what }) => what === "accepted").map(({ at }) => world.killedAt - Number(at));
     const promised = lost.filter(({ what }) => what === "stored").length;
-    if (made.length === 0) return "nothing lost";
-    return `lost: ${made.length}, made up to ${Math.max(...made)} ms before; ${promised} of them called stored`;
+    const events = made.length
+      ? `lost: ${made.length}, made up to ${Math.max(...made)} ms before; ${promised} of them called stored`
+      : "nothing lost";
+    const clock = Number(kept?.at) ? `what was written ${world.killedAt - kept.at} ms before` : "nothing";
+    return `${events}; of localStorage, ${clock} was kept`;
   },
 };
 
