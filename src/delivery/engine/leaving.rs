@@ -148,7 +148,8 @@ impl Engine {
         }
         let fresh = self.ranked(|item| self.sendable(item));
         let given = self.items.iter().any(|item| item.place == Place::Deferred);
-        if fresh.is_empty() || given && self.deferred_is_full() {
+        // A page that is merely hidden keeps it in step at a bounded rate, as any other.
+        if fresh.is_empty() || self.deferred_is_full() && (given || !self.left) {
             return;
         }
         // What it holds already stays in it.

@@ -89,9 +89,23 @@ impl Engine {
             self.give_up(item, fx);
         }
         for item in &mut self.items {
+            let own = key_of(&self.owner, &item.rid);
+            if item.abandoned && work.puts.contains(&own) {
+                item.abandoned = false;
+                item.in_handoff = false;
+                item.copy = Some(own);
+            }
             if let Some(key) = &item.copy {
                 item.safe |= work.puts.contains(key);
             }
+        }
+        if work.adoption {
+            // What was to be the page's own again has been answered meanwhile.
+            let needed = |key: &String| {
+                let mut items = self.items.iter().chain(work.adopted.iter().map(|(_, item)| item));
+                items.any(|item| item.copy.as_ref() == Some(key))
+            };
+            self.deletes.extend(work.puts.iter().filter(|key| !needed(key)).cloned());
         }
         for (claim, mut item) in work.adopted {
             let ours = claim.is_none_or(is_claimed);
@@ -202,13 +216,8 @@ impl Engine {
                 self.give_up(item, fx);
             }
             let to = key_of(&self.owner, rid);
-            // Still in flight, and what would have kept it goes: it is this page's own again.
-            let left = |item: &&mut Item| !on_disk && item.abandoned && item.rid == rid;
-            if let Some(item) = self.items.iter_mut().find(left) {
-                item.abandoned = false;
-                item.in_handoff = false;
-                item.safe = false;
-                item.copy = Some(to.clone());
+            // Still in flight, and what keeps it goes: with this transaction it is the page's own again.
+            if !on_disk && self.items.iter().any(|item| item.abandoned && item.rid == rid) {
                 write.deletes.push(key);
                 write.puts.push((to, text));
                 continue;
