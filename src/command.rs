@@ -12,7 +12,7 @@ use crate::fault::{Fault, Reason};
 use crate::json::{self, Kind};
 use crate::settings::{Settings, Target, boolean, each, milliseconds, schema_ref, string};
 use crate::time::Millis;
-use crate::xdm::entity::{self, Parts};
+use crate::xdm::entity::{self, Entity, Parts};
 use crate::xdm::{limits, mapping};
 use serde::Serialize;
 
@@ -78,6 +78,9 @@ pub enum Output {
     Remember(String, String),
     /// [`Effect::Wake`]
     Wake(Millis),
+    /// Show an event, as JSON text, to the page's `onBeforeEventSend` and tell [`Beacon::decided`], before
+    /// anything else of this list is done: events keep the order of their calls.
+    BeforeSend(Ticket, String),
     /// Resolve a promise.
     Resolve(Ticket, Outcome),
     /// Reject a promise with an `Error` of this `code` and `message`.
@@ -183,12 +186,39 @@ pub struct Birth {
     pub restarts: u32,
 }
 
+/// What the page's `onBeforeEventSend` made of an event.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is sent as this JSON text has it.
+    Send(String),
+    /// It is given up.
+    Cancel,
+    /// A promise: there is no verdict yet.
+    Undecided,
+    /// The function threw, or what it left has no JSON form; in its words.
+    Failed(String),
+}
+
+/// A message whose entity is about to be settled.
+struct Draft {
+    ticket: Ticket,
+    now: Millis,
+    entropy: [u8; 16],
+    target: Target,
+    priority: Priority,
+    unloading: bool,
+    id: Option<String>,
+    timestamp: Option<String>,
+}
+
 /// One instance.
 pub struct Beacon {
     birth: Birth,
     configured: Option<(Settings, Engine)>,
     debug: bool,
     flushes: Vec<Flush>,
+    /// Events that the page's `onBeforeEventSend` looks at.
+    drafts: Vec<Draft>,
     timestamps_corrected: u32,
     sequence: u32,
 }
@@ -201,6 +231,7 @@ impl Beacon {
             configured: None,
             debug: false,
             flushes: Vec::new(),
+            drafts: Vec::new(),
             timestamps_corrected: 0,
             sequence: 0,
         }
@@ -210,12 +241,52 @@ impl Beacon {
     pub fn call(&mut self, call: Call<'_>, page: &dyn Page, out: &mut Vec<Output>) {
         let ticket = call.ticket;
         if let Err(fault) = self.run(call, page, out) {
-            let message = fault.message(&self.birth.name);
-            if self.debug {
-                out.push(Output::Log(message.clone()));
-            }
-            out.push(Output::Reject(ticket, fault.reason.code(), message));
+            self.reject(ticket, &fault, "", out);
         }
+    }
+
+    /// Goes on with an event that [`Output::BeforeSend`] showed.
+    pub fn decided(&mut self, ticket: Ticket, verdict: Verdict, page: &dyn Page, out: &mut Vec<Output>) {
+        const NAME: &str = "onBeforeEventSend";
+        let Some(at) = self.drafts.iter().position(|draft| draft.ticket == ticket) else { return };
+        let draft = self.drafts.remove(at);
+        let mut words = String::new();
+        let done = match verdict {
+            Verdict::Send(xdm) => {
+                let parts = Parts { xdm: &xdm, ..Parts::default() };
+                let event = self.event(parts, &draft).map_err(|fault| fault.in_key(NAME));
+                event.and_then(|event| self.accept(draft, event, limits::MAX_EVENT_PROFILE_BYTES, page, out))
+            }
+            Verdict::Cancel => {
+                self.deliver(out, |engine, _| engine.cancelled());
+                let (Draft { id, timestamp, .. }, reason) = (draft, Some(DropReason::Cancelled));
+                let sent = Sent { id, timestamp, status: "dropped", reason, detail: String::new() };
+                out.push(Output::Resolve(ticket, Outcome::Sent(sent)));
+                Ok(())
+            }
+            Verdict::Undecided => Err(Fault::at(Reason::CallbackAsync, NAME)),
+            Verdict::Failed(thrown) => {
+                words = thrown;
+                Err(Fault::at(Reason::CallbackFailed, NAME))
+            }
+        };
+        if let Err(fault) = done {
+            self.reject(ticket, &fault, &words, out);
+        }
+    }
+
+    /// `words`: what somebody else said of it, if they did.
+    fn reject(&self, ticket: Ticket, fault: &Fault, words: &str, out: &mut Vec<Output>) {
+        let mut message = fault.message(&self.birth.name);
+        if !words.is_empty() {
+            message.push_str(" (");
+            message.push_str(words);
+            message.push(')');
+        }
+        if self.debug {
+            out.push(Output::Log(message.clone()));
+        }
+        out.push(Output::Reject(ticket, fault.reason.code(), message));
     }
 
     /// The options of `configure` that a script tag declares, from its `dataset` as JSON text.
@@ -324,7 +395,7 @@ impl Beacon {
     }
 
     fn send(&mut self, call: &Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> Result<(), Fault> {
-        let Some((settings, engine)) = &mut self.configured else { return Ok(()) };
+        let Some((settings, _)) = &self.configured else { return Ok(()) };
         let is_event = call.command == "sendEvent";
         let mut parts = Parts::default();
         let (mut dataset_id, mut schema, mut unloading) = (None, None, false);
@@ -365,33 +436,69 @@ impl Beacon {
         let (schema_id, content_type) = schema
             .or_else(|| defaults.map(|target| (target.schema_id.clone(), target.content_type.clone())))
             .ok_or_else(|| Fault::at(Reason::NoProfileDataset, "schema"))?;
-        let target = Target { dataset_id, schema_id, content_type };
-
-        let mut corrected = false;
-        let (mut entity, profile_limit) = if is_event {
-            let around = context(settings.context, &call.moment, page);
-            parts.context = &around;
-            let sequence = match &settings.delivery.sequence_path {
-                Some(path) => sequence(path, &self.birth.owner, self.sequence + 1)?,
-                None => String::new(),
-            };
-            parts.sequence = &sequence;
-            let mut event = entity::experience_event(&parts, call.entropy, call.moment.now)?;
-            if let Some(skew) = engine.clock_skew() {
-                let endpoint_now = page.clocks().wall.saturating_add(skew);
-                if event.timestamp_ms > endpoint_now.saturating_add(CLOCK_TOLERANCE_MS) {
-                    event.set_timestamp(endpoint_now);
-                    corrected = true;
-                }
-            }
-            (event, limits::MAX_EVENT_PROFILE_BYTES)
-        } else {
-            (entity::profile_record(&parts)?, limits::MAX_RECORD_PROFILE_BYTES)
+        let mut draft = Draft {
+            ticket: call.ticket,
+            now: call.moment.now,
+            entropy: call.entropy,
+            target: Target { dataset_id, schema_id, content_type },
+            priority,
+            unloading,
+            id: None,
+            timestamp: None,
         };
+        if !is_event {
+            let record = entity::profile_record(&parts)?;
+            return self.accept(draft, record, limits::MAX_RECORD_PROFILE_BYTES, page, out);
+        }
+        let around = context(settings.context, &call.moment, page);
+        parts.context = &around;
+        if settings.before_event_send {
+            let event = entity::experience_event(&parts, draft.entropy, draft.now)?;
+            (draft.id, draft.timestamp) = (event.id, event.timestamp);
+            out.push(Output::BeforeSend(call.ticket, event.json));
+            self.drafts.push(draft);
+            return Ok(());
+        }
+        let event = self.event(parts, &draft)?;
+        self.accept(draft, event, limits::MAX_EVENT_PROFILE_BYTES, page, out)
+    }
 
-        let json = settings.envelope(&target).message(&entity.json);
+    /// Forms an event as it is sent.
+    fn event(&self, parts: Parts<'_>, draft: &Draft) -> Result<Entity, Fault> {
+        let path =
+            self.configured.as_ref().and_then(|(settings, _)| settings.delivery.sequence_path.as_ref());
+        let sequence = match path {
+            Some(path) => sequence(path, &self.birth.owner, self.sequence + 1)?,
+            None => String::new(),
+        };
+        let parts = Parts { sequence: &sequence, ..parts };
+        entity::experience_event(&parts, draft.entropy, draft.now)
+    }
+
+    /// Puts an entity into its envelope and gives it to the engine. Profile drops what is larger than
+    /// `profile_limit` bytes.
+    fn accept(
+        &mut self,
+        draft: Draft,
+        mut entity: Entity,
+        profile_limit: usize,
+        page: &dyn Page,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Fault> {
+        let Some((settings, engine)) = &self.configured else { return Ok(()) };
+        let is_event = entity.id.is_some();
+        let now = page.clocks();
+        let mut corrected = false;
+        if let Some(skew) = engine.clock_skew().filter(|_| is_event) {
+            let endpoint_now = now.wall.saturating_add(skew);
+            if entity.timestamp_ms > endpoint_now.saturating_add(CLOCK_TOLERANCE_MS) {
+                entity.set_timestamp(endpoint_now);
+                corrected = true;
+            }
+        }
+        let json = settings.envelope(&draft.target).message(&entity.json);
         if json.len() > limits::MAX_REQUEST_BYTES {
-            return Err(Fault::at(Reason::TooLarge, call.command));
+            return Err(Fault::at(Reason::TooLarge, if is_event { "sendEvent" } else { "sendProfile" }));
         }
         self.timestamps_corrected += u32::from(corrected);
         self.sequence += u32::from(is_event);
@@ -400,14 +507,13 @@ impl Beacon {
         }
         let message = Message {
             json,
-            ticket: call.ticket,
-            key: key(call.entropy),
-            id: entity.id.take(),
-            timestamp: entity.timestamp.take(),
-            priority,
-            unloading,
+            ticket: draft.ticket,
+            key: key(draft.entropy),
+            id: entity.id,
+            timestamp: entity.timestamp,
+            priority: draft.priority,
+            unloading: draft.unloading,
         };
-        let now = page.clocks();
         self.deliver(out, |engine, effects| engine.accept(message, now, effects));
         Ok(())
     }

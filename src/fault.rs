@@ -74,6 +74,9 @@ reasons! {
     TooManyIdentities "too-many-identities" "holds more than 20 identities: remove some";
     NotAnAuthenticatedState "not-an-authenticated-state" "must be \"ambiguous\", \"authenticated\" or \"loggedOut\"";
     NotATimestamp "not-a-timestamp" "must be a time like 2026-11-24T03:49:50.123Z or 2026-11-24T04:49:50+01:00";
+    NotAFunction "not-a-function" "must be a function";
+    CallbackFailed "callback-failed" "failed, so this event was not sent: mend it";
+    CallbackAsync "callback-async" "gave back a promise, so this event was not sent: it must decide at once";
     NotAnId "not-an-id" "must hold only characters that a URI may have (no spaces; a colon only after a scheme)";
 }
 

@@ -139,6 +139,8 @@ pub struct Settings {
     pub context: Contexts,
     /// How messages travel.
     pub delivery: DeliveryOptions,
+    /// Whether the page's `onBeforeEventSend` sees events before they are sent.
+    pub before_event_send: bool,
     /// Whether the library talks to the console.
     pub debug: bool,
     /// The options as they were given, as JSON text.
@@ -155,7 +157,7 @@ impl Settings {
         let (mut dataset_id, mut schema, mut profiles) = (None, None, None);
         let (mut flow_id, mut source_name) = (None, None);
         let (mut context, mut delivery) = (Contexts::ALL, DeliveryOptions::default());
-        let (mut sync_validation, mut debug) = (false, false);
+        let (mut sync_validation, mut before_event_send, mut debug) = (false, false, false);
 
         each(text, |key, raw| {
             match key {
@@ -185,6 +187,7 @@ impl Settings {
                     }
                     Ok(())
                 })?,
+                "onBeforeEventSend" => before_event_send = function(raw)?,
                 "debug" => debug = boolean(raw)?,
                 _ => return Err(Fault::new(Reason::UnknownOption)),
             }
@@ -211,6 +214,7 @@ impl Settings {
             profiles,
             context,
             delivery,
+            before_event_send,
             debug,
             text: String::from(text),
         })
@@ -266,6 +270,14 @@ pub fn string(raw: &str) -> Result<String, Fault> {
 /// Anything else.
 pub fn boolean(raw: &str) -> Result<bool, Fault> {
     json::boolean(raw).ok_or(Fault::new(Reason::NotABoolean))
+}
+
+/// A function: JSON has none, and the loader, which keeps it, writes these words in its place.
+fn function(raw: &str) -> Result<bool, Fault> {
+    match json::string(raw).as_deref() {
+        Some("a function") => Ok(true),
+        _ => Err(Fault::new(Reason::NotAFunction)),
+    }
 }
 
 /// A whole number of milliseconds, 0 to 2147483647 (what a browser's timer can hold).

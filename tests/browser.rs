@@ -164,7 +164,7 @@ fn endpoint(instance: u32) -> String {
 fn instance() -> u32 {
     let number = INSTANCES.get();
     INSTANCES.set(number + 1);
-    assert_eq!(browser::create("xdmBeacon", &format!("life{number}"), 0), number);
+    assert_eq!(browser::create("xdmBeacon", &format!("life{number}"), 0, Function::default()), number);
     number
 }
 
@@ -289,7 +289,7 @@ async fn every_command_resolves_to_a_plain_object_with_the_documented_keys() {
         status_with(instance, |status| status["outbox"]["durable"] == true).await,
         json!({
             "accepted": 2, "pending": 0, "queued": 0, "inFlight": 0, "handedOver": 0, "stored": 0, "delivered": 2,
-            "dropped": { "rejected": 0, "expired": 0, "evicted": 0, "consent": 0, "unanswered": 0 },
+            "dropped": { "rejected": 0, "expired": 0, "evicted": 0, "consent": 0, "unanswered": 0, "cancelled": 0 },
             "timestampsCorrected": 0,
             "engineRestarts": 0,
             "parked": 0,

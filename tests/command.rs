@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::*;
 use xdm_beacon::collect::Moment;
+use xdm_beacon::command::Verdict;
 use xdm_beacon::delivery::{Answer, PageEvent, Ticket, Transport};
 use xdm_beacon::time::{Millis, rfc3339};
 
@@ -35,7 +36,7 @@ const COMMANDS: [&str; 7] =
 const NOTHING: fn() -> Value = || {
     json!({
         "accepted": 0, "pending": 0, "queued": 0, "inFlight": 0, "handedOver": 0, "stored": 0, "delivered": 0,
-        "dropped": { "rejected": 0, "expired": 0, "evicted": 0, "consent": 0, "unanswered": 0 },
+        "dropped": { "rejected": 0, "expired": 0, "evicted": 0, "consent": 0, "unanswered": 0, "cancelled": 0 },
         "timestampsCorrected": 0,
         "engineRestarts": 0,
         "parked": 0,
@@ -1245,15 +1246,30 @@ proptest! {
         configured_after in 0..4_usize,
         storage in any::<bool>(),
         denied in any::<bool>(),
+        decides in any::<bool>(),
     ) {
         let mut tag = Tag::bare();
         if denied {
             tag.disk = None;
         }
+        let mut shown = 0;
+        tag.before = Box::new(move |event| {
+            shown += 1;
+            match shown % 5 {
+                0 => Verdict::Cancel,
+                1 => Verdict::Failed(String::new()),
+                2 => Verdict::Undecided,
+                _ => Verdict::Send(event.to_string()),
+            }
+        });
         let (mut flushes, mut events) = (Vec::new(), Vec::new());
         for (at, step) in steps.into_iter().enumerate() {
             if at == configured_after {
-                tag.configure(json!({ "profile": profile(), "delivery": { "storage": storage } }));
+                let mut options = json!({ "profile": profile(), "delivery": { "storage": storage } });
+                if decides {
+                    options["onBeforeEventSend"] = json!("a function");
+                }
+                tag.configure(options);
             }
             match step {
                 Step::Call(command, options) => {

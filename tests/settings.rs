@@ -19,6 +19,7 @@ const NOT_A_CONTEXT: (&str, &str) = (
 );
 const NOT_A_TRANSPORT: (&str, &str) = ("not-a-transport", "must be \"auto\", \"beacon\" or \"fetch\"");
 const NOT_A_MODE: (&str, &str) = ("not-a-mode", "must be \"balanced\", \"atLeastOnce\" or \"atMostOnce\"");
+const NOT_A_FUNCTION: (&str, &str) = ("not-a-function", "must be a function");
 const OUT_OF_RANGE: (&str, &str) = ("out-of-range", "must be a whole number, 1 to 2147483647");
 const NOT_MILLISECONDS: (&str, &str) =
     ("not-milliseconds", "must be a whole number of milliseconds, 0 to 2147483647");
@@ -58,6 +59,7 @@ fn everything() -> Value {
             "storage": false,
             "syncValidation": false,
         },
+        "onBeforeEventSend": "a function",
         "debug": false,
     })
 }
@@ -88,6 +90,7 @@ fn the_defaults_are_the_documented_ones() {
         storage: true,
     };
     assert_eq!(settings.delivery, delivery);
+    assert!(!settings.before_event_send);
     assert!(!settings.debug);
     for context in ALL_CONTEXTS {
         assert!(settings.context.has(context.1), "{} is on by default", context.0);
@@ -121,6 +124,7 @@ fn each_required_option_is_missed_by_its_path() {
         "delivery.sequencePath",
         "delivery.storage",
         "delivery.syncValidation",
+        "onBeforeEventSend",
     ] {
         assert_eq!(configure(without(everything(), path)), Ok(json!({})), "{path} is not required");
     }
@@ -129,7 +133,7 @@ fn each_required_option_is_missed_by_its_path() {
 #[test]
 fn each_option_refuses_every_kind_but_its_own() {
     type Row = (&'static str, (&'static str, &'static str), &'static [&'static str]);
-    let table: [Row; 25] = [
+    let table: [Row; 26] = [
         ("endpoint", NOT_A_STRING, &["string"]),
         ("batchEndpoint", NOT_A_STRING, &["string", "null"]),
         ("orgId", NOT_A_STRING, &["string"]),
@@ -154,6 +158,8 @@ fn each_option_refuses_every_kind_but_its_own() {
         ("delivery.sequencePath", NOT_A_STRING, &["string"]),
         ("delivery.storage", NOT_A_BOOLEAN, &["boolean"]),
         ("delivery.syncValidation", NOT_A_BOOLEAN, &["boolean"]),
+        // The loader writes "a function" for one; other text is text.
+        ("onBeforeEventSend", NOT_A_FUNCTION, &[]),
         ("debug", NOT_A_BOOLEAN, &["boolean"]),
     ];
     for (path, reason, right) in table {

@@ -13,7 +13,7 @@ mod timers;
 mod values;
 
 use crate::collect::Moment;
-use crate::command::{Beacon, Birth, Call, Output};
+use crate::command::{Beacon, Birth, Call, Output, Verdict};
 use crate::delivery::{Answer, DiskOp, Document, Effect, Engine, PageEvent, Survey, Ticket};
 use js_sys::Function;
 use page::{BrowserPage, clocks};
@@ -29,6 +29,8 @@ extern "C" {
 
 struct Instance {
     beacon: Beacon,
+    /// Shows an event to the page's `onBeforeEventSend`: [`ask`].
+    show: Function,
     /// The page's promises that wait: ticket, resolve, reject.
     waiting: Vec<(Ticket, Function, Function)>,
     last_ticket: Ticket,
@@ -55,9 +57,11 @@ pub fn start(guard: &Function) {
 }
 
 /// Makes an instance; the answer is its handle. `owner` is a random name for the page's life; `restarts`
-/// says how many engines of that owner have trapped.
+/// says how many engines of that owner have trapped. `show` is given an event as JSON text and gives back
+/// what the page's `onBeforeEventSend` made of it: JSON text, `false` to cancel, `true` without a verdict; it
+/// throws a text.
 #[wasm_bindgen]
-pub fn create(name: &str, owner: &str, restarts: u32) -> u32 {
+pub fn create(name: &str, owner: &str, restarts: u32, show: Function) -> u32 {
     let birth = Birth {
         name: String::from(name),
         document: DOCUMENT.with(Document::clone),
@@ -68,7 +72,13 @@ pub fn create(name: &str, owner: &str, restarts: u32) -> u32 {
     };
     INSTANCES.with_borrow_mut(|instances| {
         let beacon = Beacon::new(birth);
-        instances.push(Instance { beacon, waiting: Vec::new(), last_ticket: 0, alarm: JsValue::UNDEFINED });
+        instances.push(Instance {
+            beacon,
+            show,
+            waiting: Vec::new(),
+            last_ticket: 0,
+            alarm: JsValue::UNDEFINED,
+        });
         instances.len() as u32 - 1
     })
 }
@@ -164,7 +174,38 @@ fn with(handle: u32, act: impl FnOnce(&mut Instance, &mut Vec<Output>)) {
             act(instance, &mut out);
         }
     });
-    carry_out(handle, out);
+    carry_out(handle, decided(handle, out));
+}
+
+/// Lets the page decide on the events among the outputs, at once, whatever else waits to be carried out.
+fn decided(handle: u32, outputs: Vec<Output>) -> Vec<Output> {
+    let mut rest = Vec::with_capacity(outputs.len());
+    for output in outputs {
+        match output {
+            Output::BeforeSend(ticket, json) => {
+                let verdict = ask(handle, &json);
+                INSTANCES.with_borrow_mut(|instances| {
+                    if let Some(instance) = instances.get_mut(handle as usize) {
+                        instance.beacon.decided(ticket, verdict, &BrowserPage, &mut rest);
+                    }
+                });
+            }
+            other => rest.push(other),
+        }
+    }
+    rest
+}
+
+fn ask(handle: u32, json: &str) -> Verdict {
+    let show = INSTANCES.with_borrow(|instances| Some(instances.get(handle as usize)?.show.clone()));
+    match show.unwrap_or_default().call1(&JsValue::UNDEFINED, &json.into()) {
+        Err(words) => Verdict::Failed(words.as_string().unwrap_or_default()),
+        Ok(verdict) => match verdict.as_string() {
+            Some(json) => Verdict::Send(json),
+            None if verdict.is_falsy() => Verdict::Cancel,
+            None => Verdict::Undecided,
+        },
+    }
 }
 
 fn flush_timed_out(handle: u32, ticket: Ticket) {
@@ -200,6 +241,8 @@ fn carry_out(handle: u32, outputs: Vec<Output>) {
             }
             Output::Remember(name, text) => storage::remember(&name, &text),
             Output::Wake(when) => wake(handle, when),
+            // Those were taken out: `decided`.
+            Output::BeforeSend(..) => {}
             Output::Resolve(ticket, outcome) => {
                 if let Some((resolve, _)) = take(handle, ticket) {
                     let _ = resolve.call1(&JsValue::UNDEFINED, &values::outcome(outcome));

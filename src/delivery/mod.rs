@@ -281,6 +281,8 @@ pub enum DropReason {
     Consent,
     /// `atMostOnce`: it was sent, and no answer was seen.
     Unanswered,
+    /// The page's `onBeforeEventSend` said so.
+    Cancelled,
 }
 
 /// The fate of a message, as its promise tells it.
@@ -380,6 +382,8 @@ pub struct Dropped {
     pub consent: u32,
     /// [`DropReason::Unanswered`]
     pub unanswered: u32,
+    /// [`DropReason::Cancelled`]
+    pub cancelled: u32,
 }
 
 impl Dropped {
@@ -390,13 +394,14 @@ impl Dropped {
             DropReason::Evicted => &mut self.evicted,
             DropReason::Consent => &mut self.consent,
             DropReason::Unanswered => &mut self.unanswered,
+            DropReason::Cancelled => &mut self.cancelled,
         };
         *counter += 1;
     }
 
     /// All of them.
     pub fn total(&self) -> u32 {
-        self.rejected + self.expired + self.evicted + self.consent + self.unanswered
+        self.rejected + self.expired + self.evicted + self.consent + self.unanswered + self.cancelled
     }
 }
 

@@ -107,7 +107,7 @@ const REFUSED_CONFIGURE = [
   ],
   ["{ endpoint: location }", "not-a-string", "'endpoint' must be a string"],
   ["{ endpoint: '//' + location.host + '/collection/a' }", "not-a-url", "'endpoint' must be a whole URL"],
-  ["{ onBeforeEventSend() {} }", "unknown-option", "'onBeforeEventSend' is not an option of this version"],
+  ["{ onBeforeLinkClick() {} }", "unknown-option", "'onBeforeLinkClick' is not an option of this version"],
   ["{ schema: { id: 's', of: () => 1 } }", "unknown-option", "'schema.of' is not an option of this version"],
   ["{ debug: () => true }", "not-a-boolean", "'debug' must be true or false"],
   ["{ schema: document.body }", "missing", "'schema.id' is required"],

@@ -52,7 +52,7 @@ const respond = (status, body, headers = {}) => {
   return (_request, response) => response.writeHead(status, html).end(body);
 };
 
-const DROPPED = { rejected: 0, expired: 0, evicted: 0, consent: 0, unanswered: 0 };
+const DROPPED = { rejected: 0, expired: 0, evicted: 0, consent: 0, unanswered: 0, cancelled: 0 };
 const NONE = { pending: 0, queued: 0, inFlight: 0, handedOver: 0, stored: 0, delivered: 0, dropped: DROPPED };
 
 const DELIVERED = { status: "delivered" };

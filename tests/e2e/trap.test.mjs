@@ -231,3 +231,30 @@ test("without storage: what nobody was told of is sent by the fresh engine", asy
   assert.deepEqual(await host.heard(), []);
   await host.context.close();
 });
+
+test("the page's onBeforeEventSend goes on with the fresh engine", async () => {
+  const host = await openHost(browser);
+  await host.context.addInitScript(keepInstances);
+  await host.page.goto(stage.put("/function.html", pageWith()));
+  const options = JSON.stringify(optionsFor(gate.origin, { context: [] }));
+  await host.callWith(
+    "configure",
+    `({ ...${options}, onBeforeEventSend: ({ xdm }) => {
+      if (xdm._id.endsWith("secret")) return false;
+      xdm.web = { webPageDetails: { name: "seen" } };
+    } })`,
+  );
+  await begin(host, ["before"]);
+  assert.deepEqual(await fates(host), ["delivered"]);
+  await begin(host, ["broken", "after", "after-secret"], "fillMemory");
+  assert.deepEqual(await fates(host), [undefined, "delivered", "dropped"]);
+  for (const id of ["before", "after"]) {
+    const { message } = await inlet.arrived(id);
+    assert.deepEqual(message.body.xdmEntity.web, { webPageDetails: { name: "seen" } });
+  }
+  assert.deepEqual(await arrivals(["before", "broken", "after", "after-secret"]), [1, 0, 1, 0]);
+  const { engineRestarts, accepted, dropped } = await status(host);
+  assert.deepEqual([engineRestarts, accepted, dropped.cancelled], [1, 2, 1]);
+  assert.deepEqual(await host.heard(), []);
+  await host.context.close();
+});

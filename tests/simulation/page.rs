@@ -1406,6 +1406,8 @@ impl World<'_> {
                 Fate::Dropped(DropReason::Unanswered, _) => {
                     event.mode == Mode::AtMostOnce && event.unknown + event.open > 0
                 }
+                // Those do not get to the engine.
+                Fate::Dropped(DropReason::Cancelled, _) => false,
             };
             !right
         });

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use xdm_beacon::collect::{Moment, Page, Reading};
-use xdm_beacon::command::{Beacon, Birth, Call, Output};
+use xdm_beacon::command::{Beacon, Birth, Call, Output, Verdict};
 use xdm_beacon::delivery::{
     Answer, Document, Effect, Engine, Now, PageEvent, Request, RequestId, Ticket, Transport, Write,
 };
@@ -106,6 +106,8 @@ pub struct Tag {
     pub settled: BTreeMap<Ticket, Settled>,
     pub timers: Vec<(Ticket, i32)>,
     pub logs: Vec<String>,
+    /// The page's `onBeforeEventSend`.
+    pub before: Box<dyn FnMut(Value) -> Verdict>,
     /// The outbox; `None` where it cannot be opened.
     pub disk: Option<BTreeMap<String, String>>,
     pub handoffs: BTreeMap<String, String>,
@@ -148,6 +150,7 @@ impl Tag {
             settled: BTreeMap::new(),
             timers: Vec::new(),
             logs: Vec::new(),
+            before: Box::new(|event| panic!("nobody asked to see {event}")),
             disk: Some(BTreeMap::new()),
             handoffs: BTreeMap::new(),
             opened: Vec::new(),
@@ -342,6 +345,11 @@ impl Tag {
                 }
                 Output::Remember(name, text) => {
                     self.page.memory.borrow_mut().insert(name, text);
+                }
+                Output::BeforeSend(ticket, event) => {
+                    let event = serde_json::from_str(&event).expect("an event is JSON");
+                    let verdict = (self.before)(event);
+                    self.beacon.decided(ticket, verdict, &self.page, &mut more);
                 }
                 Output::Close => {}
                 Output::Defer(_) | Output::Survey(_) => {

@@ -14,6 +14,9 @@ const configuration: Configuration = {
   profile: { datasetId: "65f2", schema: { id: "https://ns.adobe.com/tenant/schemas/2", contentType: "x" } },
   context: ["web", "device"],
   delivery: { transport: "beacon", syncValidation: true, mode: "atLeastOnce", maxWaitMs: 0, storage: false },
+  onBeforeEventSend: ({ xdm }) => {
+    xdm._id = "mine";
+  },
   debug: true,
 };
 
@@ -40,6 +43,12 @@ export async function right(): Promise<void> {
   await window.xdmBeacon("getStatus").catch((error: BeaconError) => error.code);
 }
 
+configuration.onBeforeEventSend = (content) => {
+  content.xdm = { eventType: "mine" };
+  return false;
+};
+configuration.onBeforeEventSend = ({ xdm }) => xdm.eventType !== "mine";
+
 export async function wrong(): Promise<void> {
   // @ts-expect-error not a command
   await beacon("send");
@@ -63,6 +72,14 @@ export async function wrong(): Promise<void> {
   await beacon("getStatus", {});
   // @ts-expect-error the result has no such field
   (await beacon("flush")).lost;
+  // @ts-expect-error it has to decide at once
+  configuration.onBeforeEventSend = async () => false;
+  // @ts-expect-error it has to decide at once
+  configuration.onBeforeEventSend = async () => {};
+  // @ts-expect-error a verdict is true or false
+  configuration.onBeforeEventSend = () => "no";
+  // @ts-expect-error there is nothing but xdm
+  configuration.onBeforeEventSend = ({ data }) => data;
   // @ts-expect-error not a context
   configuration.context = ["page"];
 }

@@ -94,9 +94,10 @@ export function start(url) {
  *
  * @param {string} name
  * @param {string} owner a random name for the page's life
+ * @param {(event: string) => string | boolean} show asks the page's `onBeforeEventSend`
  * @returns {number} its handle
  */
-export const create = (name, owner) => engine.create(name, owner, restarts);
+export const create = (name, owner, show) => engine.create(name, owner, restarts, show);
 
 /** @param {(broken?: Error) => void} revive called after a trap: with an error when the engine stays down */
 export const onRestart = (revive) => revivals.push(revive);

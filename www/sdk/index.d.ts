@@ -60,9 +60,23 @@ export interface Configuration {
     /** Asks the endpoint for a verdict at once; limited to 60 requests a minute and without batches: for tests. */
     syncValidation?: boolean;
   };
+  /**
+   * Sees every event, as it is about to be sent, before it is sent: it may change `content.xdm` or put another object
+   * in its place; `false` cancels the event. It decides at once: a promise is refused. When it throws, that event alone
+   * is not sent, and its promise rejects. Profile records pass it by.
+   */
+  onBeforeEventSend?: (content: EventContent) => Verdict;
   /** Lets the library talk to the console. */
   debug?: boolean;
 }
+
+/** What `onBeforeEventSend` is shown: the event's entity, an object of its own. */
+export interface EventContent {
+  xdm: Xdm;
+}
+
+// biome-ignore lint/suspicious/noConfusingVoidType: a function that returns nothing lets the event pass
+export type Verdict = boolean | void;
 
 /** An XDM document: plain data. Dates become ISO text, `undefined` is left out. */
 export type Xdm = Record<string, unknown>;
@@ -95,9 +109,17 @@ export interface ProfileOptions {
 
 /**
  * `rejected`: by the endpoint. `expired`: older than `maxAgeHours`. `evicted`: the outbox was full. `consent`: it was
- * refused. `unanswered`: `atMostOnce` alone, sent and no answer seen. `no-page`: called on a server.
+ * refused. `unanswered`: `atMostOnce` alone, sent and no answer seen. `cancelled`: by `onBeforeEventSend`. `no-page`:
+ * called on a server.
  */
-export type DropReason = "rejected" | "expired" | "evicted" | "consent" | "unanswered" | "no-page";
+export type DropReason =
+  | "rejected"
+  | "expired"
+  | "evicted"
+  | "consent"
+  | "unanswered"
+  | "cancelled"
+  | "no-page";
 
 export interface Sent {
   /** The event's `_id`; a profile record has none. */
@@ -140,7 +162,8 @@ export interface LibraryInfo {
   version: string;
   commands: string[];
   engine: "wasm" | "js";
-  configuration?: Configuration;
+  /** As it was given; functions are words there. */
+  configuration?: Omit<Configuration, "onBeforeEventSend"> & { onBeforeEventSend?: string };
 }
 
 /** What a promise rejects with. `code` is stable; `message` names the instance, the path and the remedy. */

@@ -3,7 +3,10 @@
 
 import { command as carryOut, create, declare, onRestart, trapped } from "./engine.js";
 
-/** @typedef {{resolve: Function, reject: Function, command: string, text: string, moment: unknown[], entropy: Uint8Array}} Entry */
+/** @typedef {{resolve: Function, reject: Function, command: string, text: string, moment: unknown[], entropy: Uint8Array, before?: Function, depth: number}} Entry */
+
+/** How deep events may be nested that the page's `onBeforeEventSend` sends about events that it sent. */
+const MAX_DEPTH = 8;
 
 function failure(name, code, text) {
   return Object.assign(new Error(`${name}: ${text}`), { code });
@@ -18,15 +21,12 @@ function words(thrown) {
   }
 }
 
-/** JSON leaves functions out; left in, an option that is none is refused by its name. */
-const showFunctions = (_key, value) => (typeof value === "function" ? "a function" : value);
-
 /** Options as JSON text, "" for none, or the error that tells why they have no JSON form. */
-function textOf(name, command, options) {
+function textOf(name, options, replacer) {
   try {
     if (options instanceof Error) throw options;
     // Any replacer, be it null, costs the browser's quick and deep way of doing this.
-    return JSON.stringify(options, command === "configure" ? showFunctions : undefined) ?? "";
+    return JSON.stringify(options, replacer) ?? "";
   } catch (error) {
     return failure(
       name,
@@ -75,8 +75,13 @@ export function instance(name, started, dataset, replay = []) {
   let handle;
   /** Why it does not and will not. */
   let refuse;
-  /** The options that an engine which takes over is configured with. */
-  let configuration;
+  /** The options that an engine which takes over is configured with, and the function that came with them. */
+  let configuration, before;
+  /** While that function has an event, the calls that it makes wait here: events keep their order. */
+  let showing = false;
+  const late = [];
+  /** How deep the call that is handed over is nested in such calls. */
+  let depth = 0;
   const owner = [...random()].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
   const submit = (entry) => {
@@ -87,7 +92,7 @@ export function instance(name, started, dataset, replay = []) {
     };
     const reject = end(entry.reject);
     const resolve = end((value) => {
-      if (command === "configure") configuration = text;
+      if (command === "configure") [configuration, before] = [text, entry.before];
       entry.resolve(value);
     });
     if (refuse) {
@@ -103,18 +108,67 @@ export function instance(name, started, dataset, replay = []) {
     }
   };
 
+  /** Hands entries over, in the order of their calls. */
+  const hand = (...entries) => {
+    late.push(...entries);
+    if (showing) return;
+    while (late.length) {
+      const next = late.shift();
+      depth = next.depth;
+      submit(next);
+    }
+    depth = 0;
+  };
+
+  /** Hands over all that is not settled, to a fresh engine or to its end. */
+  const handAll = () => {
+    late.length = 0;
+    hand(...open);
+  };
+
+  /** Shows an event to the page's function. Gives back what it has become, `false` to cancel it, or `true`: undecided. */
+  const show = (event) => {
+    showing = true;
+    try {
+      const content = { xdm: JSON.parse(event) };
+      const verdict = before(content);
+      if (typeof verdict?.then === "function") {
+        Promise.resolve(verdict).catch(nothing);
+        return true;
+      }
+      return verdict !== false && (JSON.stringify(content.xdm) ?? "null");
+    } catch (error) {
+      throw words(error);
+    } finally {
+      showing = false;
+    }
+  };
+
   const failed = (error) =>
     failure(name, "engine-failed", `the engine failed (${words(error)}): reload the page and report this`);
 
   const accept = ([resolve, reject, [command, options], moment]) => {
-    const text = textOf(name, command, options);
+    const entry = { resolve, reject, command: words(command), moment, entropy: random(), depth: 0 };
+    // JSON leaves functions out; left in, one that is no option is refused by its name.
+    const keepFunctions = (key, value) => {
+      if (typeof value !== "function") return value;
+      if (key === "onBeforeEventSend") entry.before = value;
+      return "a function";
+    };
+    const text = textOf(name, options, command === "configure" ? keepFunctions : undefined);
     if (text instanceof Error) {
       reject(text);
       return;
     }
-    const entry = { resolve, reject, command: words(command), text, moment, entropy: random() };
+    entry.text = text;
+    if (showing && depth === MAX_DEPTH) {
+      const remedy = "let it tell its own events apart, and send none about them";
+      reject(failure(name, "callback-loops", `'onBeforeEventSend' sends events without end: ${remedy}`));
+      return;
+    }
+    if (showing) entry.depth = depth + 1;
     open.add(entry);
-    if (refuse || handle !== undefined) submit(entry);
+    if (refuse || handle !== undefined) hand(entry);
   };
 
   const call = (command, options) => {
@@ -132,7 +186,7 @@ export function instance(name, started, dataset, replay = []) {
   replay.forEach(accept);
 
   const begin = () => {
-    handle = create(name, owner);
+    handle = create(name, owner, show);
     if (dataset) {
       declare(handle, JSON.stringify(dataset), nothing, ({ message }) => {
         // No promise of the page tells what is wrong with its attributes.
@@ -141,13 +195,13 @@ export function instance(name, started, dataset, replay = []) {
     } else if (configuration) {
       carryOut(handle, "configure", configuration, [], random(), nothing, nothing);
     }
-    [...open].forEach(submit);
+    handAll();
   };
 
   onRestart((broken) => {
     if (broken) {
       refuse = (reject) => reject(failed(broken));
-      [...open].forEach(submit);
+      handAll();
     } else if (handle !== undefined) begin();
   });
   started.then(begin, (error) => {
@@ -159,7 +213,7 @@ export function instance(name, started, dataset, replay = []) {
           `the WebAssembly engine cannot run here (${words(error)}): check that xdm-beacon.wasm is served beside the script and that the page's Content-Security-Policy allows 'wasm-unsafe-eval'`,
         ),
       );
-    [...open].forEach(submit);
+    handAll();
   });
   return call;
 }

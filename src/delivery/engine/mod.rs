@@ -423,6 +423,12 @@ impl Engine {
         }
     }
 
+    /// A message was given up before it got here: the page cancelled it. It is counted, no more.
+    pub fn cancelled(&mut self) {
+        self.done.accepted += 1;
+        self.done.dropped.count(DropReason::Cancelled);
+    }
+
     /// Takes what came of a request.
     pub fn answer(&mut self, request: RequestId, answer: Answer<'_>, now: Now, fx: &mut Vec<Effect>) {
         if let Some(at) = self.flights.iter().position(|flight| flight.request == request) {
