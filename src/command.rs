@@ -3,14 +3,14 @@
 //! A [`Beacon`] takes calls, answers of the network, and the page's comings and goings; it gives back
 //! [`Output`]s for the browser layer to carry out. It never waits and never looks at a clock.
 
-use crate::collect::{Moment, Page, context};
+use crate::collect::{Moment, Page, context, referrer::Trail};
 use crate::delivery::{
     Config, Counts, DiskOp, Document, DropReason, Effect, Engine, Fate, Message, Now, PageEvent, Priority,
     Request, Ticket, Url, Write,
 };
 use crate::fault::{Fault, Reason};
 use crate::json::{self, Kind};
-use crate::settings::{Settings, Target, boolean, each, milliseconds, schema_ref, string};
+use crate::settings::{Contexts, Settings, Target, boolean, each, milliseconds, schema_ref, string};
 use crate::time::Millis;
 use crate::xdm::entity::{self, Entity, Parts};
 use crate::xdm::{limits, mapping};
@@ -78,6 +78,8 @@ pub enum Output {
     Remember(String, String),
     /// [`Effect::Wake`]
     Wake(Millis),
+    /// Ask the browser for its high-entropy client hints; [`Page::reading`] has them from then on.
+    AskHints,
     /// Show an event, as JSON text, to the page's `onBeforeEventSend` and tell [`Beacon::decided`], before
     /// anything else of this list is done: events keep the order of their calls.
     BeforeSend(Ticket, String),
@@ -202,7 +204,7 @@ pub enum Verdict {
 /// A message whose entity is about to be settled.
 struct Draft {
     ticket: Ticket,
-    now: Millis,
+    moment: Moment,
     entropy: [u8; 16],
     target: Target,
     priority: Priority,
@@ -219,6 +221,7 @@ pub struct Beacon {
     flushes: Vec<Flush>,
     /// Events that the page's `onBeforeEventSend` looks at.
     drafts: Vec<Draft>,
+    trail: Trail,
     timestamps_corrected: u32,
     sequence: u32,
 }
@@ -232,6 +235,7 @@ impl Beacon {
             debug: false,
             flushes: Vec::new(),
             drafts: Vec::new(),
+            trail: Trail::default(),
             timestamps_corrected: 0,
             sequence: 0,
         }
@@ -382,6 +386,9 @@ impl Beacon {
         if delivery.storage {
             engine.recall(&page.recall(&place(&settings)), now);
         }
+        if settings.context.has(Contexts::HINTS) {
+            out.push(Output::AskHints);
+        }
         self.debug = settings.debug;
         self.configured = Some((settings, engine));
         self.deliver(out, |engine, effects| {
@@ -438,7 +445,7 @@ impl Beacon {
             .ok_or_else(|| Fault::at(Reason::NoProfileDataset, "schema"))?;
         let mut draft = Draft {
             ticket: call.ticket,
-            now: call.moment.now,
+            moment: call.moment.clone(),
             entropy: call.entropy,
             target: Target { dataset_id, schema_id, content_type },
             priority,
@@ -450,10 +457,11 @@ impl Beacon {
             let record = entity::profile_record(&parts)?;
             return self.accept(draft, record, limits::MAX_RECORD_PROFILE_BYTES, page, out);
         }
-        let around = context(settings.context, &call.moment, page);
+        let news = self.trail.news(&call.moment);
+        let around = context(settings.context, &call.moment, news, page);
         parts.context = &around;
         if settings.before_event_send {
-            let event = entity::experience_event(&parts, draft.entropy, draft.now)?;
+            let event = entity::experience_event(&parts, draft.entropy, call.moment.now)?;
             (draft.id, draft.timestamp) = (event.id, event.timestamp);
             out.push(Output::BeforeSend(call.ticket, event.json));
             self.drafts.push(draft);
@@ -472,7 +480,7 @@ impl Beacon {
             None => String::new(),
         };
         let parts = Parts { sequence: &sequence, ..parts };
-        entity::experience_event(&parts, draft.entropy, draft.now)
+        entity::experience_event(&parts, draft.entropy, draft.moment.now)
     }
 
     /// Puts an entity into its envelope and gives it to the engine. Profile drops what is larger than
@@ -501,7 +509,10 @@ impl Beacon {
             return Err(Fault::at(Reason::TooLarge, if is_event { "sendEvent" } else { "sendProfile" }));
         }
         self.timestamps_corrected += u32::from(corrected);
-        self.sequence += u32::from(is_event);
+        if is_event {
+            self.sequence += 1;
+            self.trail.follow(&draft.moment);
+        }
         if self.debug && entity.json.len() > profile_limit {
             out.push(Output::Log(oversize_warning(&self.birth.name, entity.json.len(), profile_limit)));
         }

@@ -52,7 +52,7 @@ reasons! {
     UnknownOption "unknown-option" "is not an option of this version: remove it or check its spelling";
     NotHttps "not-https" "must start with https:// (http:// is for this machine alone)";
     NotAnOrg "not-an-org" "must be an organisation id that ends in @AdobeOrg";
-    NotAContext "not-a-context" "must be \"web\", \"device\", \"environment\", \"placeContext\" or \"implementationDetails\"";
+    NotAContext "not-a-context" "must be \"web\", \"device\", \"environment\", \"placeContext\", \"implementationDetails\" or \"highEntropyUserAgentHints\"";
     NotATransport "not-a-transport" "must be \"auto\", \"beacon\" or \"fetch\"";
     NotAMode "not-a-mode" "must be \"balanced\", \"atLeastOnce\" or \"atMostOnce\"";
     OutOfRange "out-of-range" "must be a whole number, 1 to 2147483647";

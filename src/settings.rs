@@ -28,8 +28,11 @@ impl Contexts {
     pub const PLACE: Contexts = Contexts(8);
     /// `implementationDetails`: this library (field group Implementation Details).
     pub const IMPLEMENTATION: Contexts = Contexts(16);
+    /// `highEntropyUserAgentHints`: what the browser tells of the device when asked (field group Environment
+    /// Details). Off by default: it tells people apart.
+    pub const HINTS: Contexts = Contexts(32);
     /// Those that are read from the browser.
-    pub const BROWSER: Contexts = Contexts(2 | 4 | 8);
+    pub const BROWSER: Contexts = Contexts(2 | 4 | 8 | 32);
     const ALL: Contexts = Contexts(31);
 
     /// Whether all of `other` is in here.
@@ -49,6 +52,7 @@ impl Contexts {
             "environment" => Contexts::ENVIRONMENT,
             "placeContext" => Contexts::PLACE,
             "implementationDetails" => Contexts::IMPLEMENTATION,
+            "highEntropyUserAgentHints" => Contexts::HINTS,
             _ => return None,
         })
     }

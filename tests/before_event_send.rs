@@ -53,7 +53,7 @@ fn the_function_sees_the_whole_event_once_and_nothing_else() {
         "eventType": "t",
         "web": {
             "webPageDetails": { "URL": "https://shop.example/mugs?colour=blue#top", "name": "Mugs" },
-            "webReferrer": { "URL": "https://search.example/" },
+            "webReferrer": { "URL": "https://search.example/", "type": "external" },
         },
     });
     assert_eq!(*shown.borrow(), std::slice::from_ref(&expected));

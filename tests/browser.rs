@@ -677,7 +677,13 @@ async fn a_replay_speaks_of_its_moment_and_rubbish_of_none() {
     settled(promise_at(instance, "sendEvent", "", &moment, &[1; 16])).await.unwrap();
     let entity = sent_entity();
     assert_eq!(entity["timestamp"], "2000-01-01T00:00:00.000Z");
-    assert_eq!(entity["web"], json!({ "webPageDetails": { "URL": "https://a.example/", "name": "Then" } }));
+    assert_eq!(
+        entity["web"],
+        json!({
+            "webPageDetails": { "URL": "https://a.example/", "name": "Then" },
+            "webReferrer": { "type": "typed_bookmarked" },
+        })
+    );
 
     for (number, rubbish) in
         ["undefined", "null", "5", "'now'", "[]", "['now']", "{}", "() => 5", "Symbol()"].iter().enumerate()

@@ -529,7 +529,7 @@ fn a_replayed_call_speaks_of_its_own_moment() {
         entity["web"]["webPageDetails"],
         json!({ "URL": "https://shop.example/before", "name": "Before" })
     );
-    assert_eq!(entity["web"]["webReferrer"], json!({ "URL": "https://ads.example/" }));
+    assert_eq!(entity["web"]["webReferrer"], json!({ "URL": "https://ads.example/", "type": "external" }));
     assert_eq!(entity["placeContext"]["localTime"], "2026-11-24T04:49:45.123+01:00");
 
     tag.call("sendEvent", json!({}));

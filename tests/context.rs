@@ -17,7 +17,7 @@ fn chosen(names: &[&str]) -> Contexts {
 
 /// The text of one context of a page.
 fn text(name: &str, page: &MemoryPage) -> String {
-    context(chosen(&[name]), &page.moment, page)
+    context(chosen(&[name]), &page.moment, Some(&page.moment.referrer), page)
 }
 
 fn written(name: &str, page: &MemoryPage) -> Value {
@@ -31,9 +31,9 @@ fn page(change: impl FnOnce(&mut MemoryPage)) -> MemoryPage {
     page
 }
 
-const WEB: &str = r#""web":{"webPageDetails":{"URL":"https://shop.example/mugs?colour=blue#top","name":"Mugs"},"webReferrer":{"URL":"https://search.example/"}}"#;
+const WEB: &str = r#""web":{"webPageDetails":{"URL":"https://shop.example/mugs?colour=blue#top","name":"Mugs"},"webReferrer":{"URL":"https://search.example/","type":"external"}}"#;
 const DEVICE: &str = r#""device":{"screenHeight":1080,"screenWidth":1920,"screenOrientation":"landscape"}"#;
-const ENVIRONMENT: &str = r#""environment":{"type":"browser","colorDepth":24,"browserDetails":{"viewportHeight":720,"viewportWidth":1280},"_dc":{"language":"en-GB"}}"#;
+const ENVIRONMENT: &str = r#""environment":{"type":"browser","colorDepth":24,"connectionType":"wireless_wifi","browserDetails":{"viewportHeight":720,"viewportWidth":1280},"_dc":{"language":"en-GB"}}"#;
 const PLACE: &str = r#""placeContext":{"localTime":"2026-11-24T04:49:50.123+01:00","localTimezoneOffset":-60,"ianaTimezone":"Europe/Berlin"}"#;
 const IMPLEMENTATION: &str = concat!(
     r#""implementationDetails":{"name":"urn:xdm-beacon:web","version":""#,
@@ -56,7 +56,8 @@ fn every_choice_of_contexts_writes_those_and_no_other() {
         let names: Vec<&str> = on().map(|(name, _)| *name).collect();
         let parts: Vec<&str> = on().map(|(_, part)| *part).collect();
         let expected = format!("{{{}}}", parts.join(","));
-        assert_eq!(context(chosen(&names), &page.moment, &page), expected, "{names:?}");
+        let news = Some(page.moment.referrer.as_str());
+        assert_eq!(context(chosen(&names), &page.moment, news, &page), expected, "{names:?}");
     }
 }
 
@@ -108,7 +109,8 @@ fn what_is_left_without_a_value_leaves_no_empty_object() {
     assert_eq!(text("device", &empty), "{}");
     assert_eq!(text("environment", &empty), r#"{"environment":{"type":"browser"}}"#);
     let blank = page(|page| page.moment = Moment { now: NOW, ..Moment::default() });
-    assert_eq!(text("web", &blank), "{}");
+    assert_eq!(context(chosen(&["web"]), &blank.moment, None, &blank), "{}");
+    assert_eq!(text("highEntropyUserAgentHints", &empty), "{}");
 }
 
 #[test]
@@ -206,6 +208,95 @@ fn language_is_a_tag_that_the_schema_takes_or_left_out() {
 }
 
 #[test]
+fn a_connection_has_xdms_word_where_there_is_one_for_sure() {
+    for (kind, expected) in [
+        ("wifi", Some("wireless_wifi")),
+        ("cellular", Some("mobile")),
+        ("ethernet", Some("lan")),
+        ("", None),
+        ("none", None),
+        ("unknown", None),
+        ("other", None),
+        ("mixed", None),
+        ("bluetooth", None),
+        ("wimax", None),
+        ("4g", None),
+        ("WIFI", None),
+    ] {
+        let page = page(|page| page.reading.connection = String::from(kind));
+        let environment = &written("environment", &page)["environment"];
+        assert_eq!(environment.get("connectionType"), expected.map(|word| json!(word)).as_ref(), "{kind:?}");
+    }
+}
+
+#[test]
+fn client_hints_are_written_each_if_it_is_of_its_kind() {
+    let hints = |given: &str| {
+        let page = page(|page| page.reading.hints = String::from(given));
+        let written = written("highEntropyUserAgentHints", &page);
+        written.pointer("/environment/browserDetails/userAgentClientHints").cloned()
+    };
+    let page = MemoryPage::default();
+    assert_eq!(
+        text("highEntropyUserAgentHints", &page),
+        r#"{"environment":{"browserDetails":{"userAgentClientHints":{"architecture":"arm","bitness":"64","model":"Pixel 9","platform":"Android","platformVersion":"16.0.0","mobile":true,"wow64":false}}}}"#
+    );
+    for given in ["", "{}", "null", "[]", "5", "\"x\"", "{", "undefined", r#"{"architecture":""}"#] {
+        assert_eq!(hints(given), None, "{given}");
+    }
+    let kinds = one_of_each_kind();
+    for key in ["architecture", "bitness", "model", "platform", "platformVersion", "mobile", "wow64"] {
+        let right = if matches!(key, "mobile" | "wow64") { "boolean" } else { "string" };
+        for (kind, value) in &kinds {
+            let expected = (*kind == right).then(|| json!({ key: value }));
+            assert_eq!(hints(&json!({ key: value }).to_string()), expected, "{key} {kind}");
+        }
+    }
+    let longest = "x".repeat(100);
+    assert_eq!(hints(&json!({ "model": longest }).to_string()), Some(json!({ "model": longest })));
+    assert_eq!(
+        hints(&json!({ "model": "x".repeat(101), "bitness": "64" }).to_string()),
+        Some(json!({ "bitness": "64" }))
+    );
+    for unknown in ["brands", "fullVersionList", "formFactors", "uaFullVersion", "Architecture"] {
+        assert_eq!(hints(&json!({ unknown: "x" }).to_string()), None, "{unknown}");
+    }
+}
+
+#[test]
+fn client_hints_are_asked_for_once_and_on_request_alone() {
+    for (context, asked) in [
+        (json!(["highEntropyUserAgentHints"]), 1),
+        (json!(["web", "device", "environment", "placeContext", "implementationDetails"]), 0),
+        (json!([]), 0),
+    ] {
+        let mut tag = Tag::configured(json!({ "context": context }));
+        tag.call("sendEvent", json!({}));
+        tag.call("sendEvent", json!({}));
+        assert_eq!(tag.asked_hints, asked);
+    }
+    let mut tag = Tag::configured(json!({}));
+    tag.call("sendEvent", json!({}));
+    assert_eq!(tag.asked_hints, 0, "by default");
+
+    // An event before the answer goes without; it stands beside what else there is of the browser.
+    let mut tag = Tag::bare();
+    tag.page.reading.hints = String::new();
+    tag.configure(
+        json!({ "context": ["environment", "highEntropyUserAgentHints"], "delivery": { "maxWaitMs": 0 } }),
+    );
+    tag.call("sendEvent", json!({}));
+    let details = tag.entity()["environment"]["browserDetails"].clone();
+    assert_eq!(details, json!({ "viewportHeight": 720, "viewportWidth": 1280 }));
+    tag.deliver();
+    tag.page.reading.hints = String::from(r#"{"bitness":"64"}"#);
+    tag.call("sendEvent", json!({}));
+    let details = tag.entity()["environment"]["browserDetails"].clone();
+    assert_eq!(details["viewportHeight"], 720);
+    assert_eq!(details["userAgentClientHints"], json!({ "bitness": "64" }));
+}
+
+#[test]
 fn the_offset_is_positive_west_of_greenwich_and_local_time_the_other_way() {
     for (offset, written_offset, local_time) in [
         (-60.0, -60, "2026-11-24T04:49:50.123+01:00"),
@@ -269,16 +360,16 @@ fn local_time_stays_writable_at_the_ends_of_time() {
 }
 
 #[test]
-fn an_untitled_page_without_a_referrer_leaves_both_out() {
+fn an_untitled_page_leaves_its_name_out_and_a_visit_without_a_referrer_has_a_type() {
     let untitled = page(|page| page.moment.title = String::new());
     assert_eq!(
         text("web", &untitled),
-        r#"{"web":{"webPageDetails":{"URL":"https://shop.example/mugs?colour=blue#top"},"webReferrer":{"URL":"https://search.example/"}}}"#
+        r#"{"web":{"webPageDetails":{"URL":"https://shop.example/mugs?colour=blue#top"},"webReferrer":{"URL":"https://search.example/","type":"external"}}}"#
     );
     let direct = page(|page| page.moment.referrer = String::new());
     assert_eq!(
         text("web", &direct),
-        r#"{"web":{"webPageDetails":{"URL":"https://shop.example/mugs?colour=blue#top","name":"Mugs"}}}"#
+        r#"{"web":{"webPageDetails":{"URL":"https://shop.example/mugs?colour=blue#top","name":"Mugs"},"webReferrer":{"type":"typed_bookmarked"}}}"#
     );
     let both = page(|page| {
         page.moment.title = String::new();
@@ -286,7 +377,7 @@ fn an_untitled_page_without_a_referrer_leaves_both_out() {
     });
     assert_eq!(
         text("web", &both),
-        r#"{"web":{"webPageDetails":{"URL":"https://shop.example/mugs?colour=blue#top"}}}"#
+        r#"{"web":{"webPageDetails":{"URL":"https://shop.example/mugs?colour=blue#top"},"webReferrer":{"type":"typed_bookmarked"}}}"#
     );
 }
 

@@ -15,7 +15,7 @@ const NOT_HTTPS: (&str, &str) = ("not-https", "must start with https:// (http://
 const NOT_AN_ORG: (&str, &str) = ("not-an-org", "must be an organisation id that ends in @AdobeOrg");
 const NOT_A_CONTEXT: (&str, &str) = (
     "not-a-context",
-    "must be \"web\", \"device\", \"environment\", \"placeContext\" or \"implementationDetails\"",
+    "must be \"web\", \"device\", \"environment\", \"placeContext\", \"implementationDetails\" or \"highEntropyUserAgentHints\"",
 );
 const NOT_A_TRANSPORT: (&str, &str) = ("not-a-transport", "must be \"auto\", \"beacon\" or \"fetch\"");
 const NOT_A_MODE: (&str, &str) = ("not-a-mode", "must be \"balanced\", \"atLeastOnce\" or \"atMostOnce\"");

@@ -53,7 +53,7 @@ pub fn start(guard: &Function) {
     storage::start(guard);
     locks::start(guard);
     lifecycle::start(guard);
-    page::start();
+    page::start(guard);
 }
 
 /// Makes an instance; the answer is its handle. `owner` is a random name for the page's life; `restarts`
@@ -241,6 +241,7 @@ fn carry_out(handle: u32, outputs: Vec<Output>) {
             }
             Output::Remember(name, text) => storage::remember(&name, &text),
             Output::Wake(when) => wake(handle, when),
+            Output::AskHints => page::ask_hints(),
             // Those were taken out: `decided`.
             Output::BeforeSend(..) => {}
             Output::Resolve(ticket, outcome) => {

@@ -1,13 +1,13 @@
 //! Browser side: clock, randomness and what the page says of itself.
 
 use super::storage;
-use super::values::{get, number, text};
+use super::values::{Thenable, get, number, text};
 use crate::collect::{Moment, Page, Reading};
 use crate::delivery::Now;
 use crate::id::uuid_v4;
 use crate::time::Millis;
 use gloo_timers::callback::Timeout;
-use js_sys::{Array, Date, Intl, Math, Object, Reflect, global};
+use js_sys::{Array, Date, Function, Intl, JSON, Math, Object, Reflect, global};
 use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
 
@@ -16,6 +16,9 @@ const ASK_INTL_AFTER_MS: u32 = 2_000;
 
 thread_local! {
     static TIME_ZONE: RefCell<String> = const { RefCell::new(String::new()) };
+    static HINTS: RefCell<String> = const { RefCell::new(String::new()) };
+    /// Takes the client hints. Gone once they were asked for.
+    static TAKE_HINTS: RefCell<Option<Function>> = const { RefCell::new(None) };
 }
 
 #[wasm_bindgen]
@@ -29,10 +32,20 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_namespace = crypto, js_name = getRandomValues)]
     fn random_values(bytes: &mut [u8]) -> Result<JsValue, JsValue>;
+
+    /// Chromium alone, on secure pages.
+    #[wasm_bindgen(catch, js_namespace = ["navigator", "userAgentData"], js_name = getHighEntropyValues)]
+    fn client_hints(names: &Array) -> Result<Thenable, JsValue>;
 }
 
 /// Finds out the time zone's name: at once where that is cheap, else later.
-pub fn start() {
+pub fn start(guard: &Function) {
+    let take: Closure<dyn FnMut(JsValue)> = Closure::new(|hints: JsValue| {
+        HINTS.set(JSON::stringify(&hints).ok().and_then(|text| text.as_string()).unwrap_or_default());
+    });
+    if let Ok(take) = guard.call1(&JsValue::UNDEFINED, &take.into_js_value()) {
+        TAKE_HINTS.set(Some(take.unchecked_into()));
+    }
     match temporal_time_zone() {
         Ok(zone) => TIME_ZONE.set(zone.as_string().unwrap_or_default()),
         Err(_) => {
@@ -41,6 +54,16 @@ pub fn start() {
                 TIME_ZONE.set(text(&format.resolved_options(), "timeZone"));
             })
             .forget();
+        }
+    }
+}
+
+/// Asks for the client hints, once for all instances. A browser that has none, or will not tell, says nothing.
+pub fn ask_hints() {
+    if let Some(take) = TAKE_HINTS.take() {
+        let names = ["architecture", "bitness", "model", "platformVersion", "wow64"];
+        if let Ok(promise) = client_hints(&names.into_iter().map(JsValue::from).collect()) {
+            let _ = promise.then(&take, &take);
         }
     }
 }
@@ -65,7 +88,7 @@ impl Page for BrowserPage {
 
     fn reading(&self, at: Millis) -> Reading {
         let global = global();
-        let screen = get(&global, "screen");
+        let (screen, navigator) = (get(&global, "screen"), get(&global, "navigator"));
         let root = get(&get(&global, "document"), "documentElement");
         Reading {
             screen_width: number(&screen, "width"),
@@ -74,9 +97,11 @@ impl Page for BrowserPage {
             color_depth: number(&screen, "colorDepth"),
             viewport_width: number(&root, "clientWidth"),
             viewport_height: number(&root, "clientHeight"),
-            language: text(&get(&global, "navigator"), "language"),
+            language: text(&navigator, "language"),
             timezone_offset: Date::new(&JsValue::from_f64(at as f64)).get_timezone_offset(),
             time_zone: TIME_ZONE.with_borrow(String::clone),
+            connection: text(&get(&navigator, "connection"), "type"),
+            hints: HINTS.with_borrow(String::clone),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Pure: the automatic context of an event.
 
+use super::referrer;
 use crate::delivery::Now;
 use crate::json;
 use crate::settings::Contexts;
@@ -9,6 +10,8 @@ use crate::time::{self, Millis};
 const IMPLEMENTATION: &str = "urn:xdm-beacon:web";
 /// No screen or window is larger than this many pixels; a value beyond it is a fault of the platform.
 const MAX_PIXELS: f64 = 100_000.0;
+/// No client hint is longer than this; one beyond it is a fault of the platform.
+const MAX_HINT_BYTES: usize = 100;
 /// What RFC 3339 can write as an offset, in minutes.
 const MAX_OFFSET: f64 = 1_439.0;
 
@@ -46,6 +49,10 @@ pub struct Reading {
     pub timezone_offset: f64,
     /// IANA name of the zone; empty while unknown
     pub time_zone: String,
+    /// `navigator.connection.type`; empty where the platform does not tell
+    pub connection: String,
+    /// What `navigator.userAgentData.getHighEntropyValues` gave, as JSON text; empty while unknown
+    pub hints: String,
 }
 
 /// What the core asks of the page. The browser layer answers; tests have a twin in memory.
@@ -64,8 +71,9 @@ pub trait Page {
     fn has_deferred(&self) -> bool;
 }
 
-/// Writes the chosen contexts as one XDM object.
-pub fn context(chosen: Contexts, moment: &Moment, page: &dyn Page) -> String {
+/// Writes the chosen contexts as one XDM object. `news` is where the visitor came from, if that is to be
+/// told: [`referrer::Trail::news`].
+pub fn context(chosen: Contexts, moment: &Moment, news: Option<&str>, page: &dyn Page) -> String {
     let mut out = Object::new();
     if chosen.has(Contexts::WEB) {
         out.object("web", |web| {
@@ -73,7 +81,12 @@ pub fn context(chosen: Contexts, moment: &Moment, page: &dyn Page) -> String {
                 details.text("URL", &moment.url);
                 details.text("name", &moment.title);
             });
-            web.object("webReferrer", |referrer| referrer.text("URL", &moment.referrer));
+            if let Some(before) = news {
+                web.object("webReferrer", |referrer| {
+                    referrer.text("URL", before);
+                    referrer.text("type", referrer::kind(before, &moment.url));
+                });
+            }
         });
     }
     if chosen.has_any(Contexts::BROWSER) {
@@ -87,21 +100,26 @@ pub fn context(chosen: Contexts, moment: &Moment, page: &dyn Page) -> String {
                 }
             });
         }
-        if chosen.has(Contexts::ENVIRONMENT) {
-            out.object("environment", |environment| {
+        let browser = chosen.has(Contexts::ENVIRONMENT);
+        out.object("environment", |environment| {
+            if browser {
                 environment.text("type", "browser");
                 environment.pixels("colorDepth", reading.color_depth);
-                environment.object("browserDetails", |details| {
+                environment.text("connectionType", connection(&reading.connection));
+            }
+            environment.object("browserDetails", |details| {
+                if browser {
                     details.pixels("viewportHeight", reading.viewport_height);
                     details.pixels("viewportWidth", reading.viewport_width);
-                });
-                environment.object("_dc", |dc| {
-                    if is_language_tag(&reading.language) {
-                        dc.text("language", &reading.language);
-                    }
-                });
+                }
+                if chosen.has(Contexts::HINTS) {
+                    details.object("userAgentClientHints", |hints| write_hints(hints, &reading.hints));
+                }
             });
-        }
+            if browser && is_language_tag(&reading.language) {
+                environment.object("_dc", |dc| dc.text("language", &reading.language));
+            }
+        });
         if chosen.has(Contexts::PLACE) {
             out.object("placeContext", |place| {
                 if let Some(west) = whole(reading.timezone_offset, -MAX_OFFSET, MAX_OFFSET) {
@@ -120,6 +138,35 @@ pub fn context(chosen: Contexts, moment: &Moment, page: &dyn Page) -> String {
         });
     }
     out.close()
+}
+
+/// XDM's word for a connection; empty where it has none that is sure to be right. What a browser calls
+/// `effectiveType` is no kind of connection but how fast it is.
+fn connection(kind: &str) -> &'static str {
+    match kind {
+        "wifi" => "wireless_wifi",
+        "cellular" => "mobile",
+        "ethernet" => "lan",
+        _ => "",
+    }
+}
+
+/// The hints that the browser gave, each if it is of its kind. Those that come along unasked are written, too:
+/// a version of a platform says nothing without its name.
+fn write_hints(hints: &mut Object, given: &str) {
+    for key in ["architecture", "bitness", "model", "platform", "platformVersion"] {
+        let text = json::find(given, key).and_then(json::string).unwrap_or_default();
+        if text.len() <= MAX_HINT_BYTES {
+            hints.text(key, &text);
+        }
+    }
+    for key in ["mobile", "wow64"] {
+        let raw = json::find(given, key).unwrap_or_default();
+        if json::boolean(raw).is_some() {
+            hints.key(key);
+            hints.text.push_str(raw);
+        }
+    }
 }
 
 /// The number as an integer if it is one, from `low` to `high`.

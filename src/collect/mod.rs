@@ -4,5 +4,6 @@
 //! missing, negative or absurd leaves its key out.
 
 mod context;
+pub mod referrer;
 
 pub use context::{Moment, Page, Reading, context};

@@ -15,6 +15,8 @@ use xdm_beacon::time::Millis;
 pub const ENDPOINT: &str =
     "http://127.0.0.1:8787/collection/d0e1c2b3a4958677d0e1c2b3a4958677d0e1c2b3a4958677d0e1c2b3a4958677";
 pub const CONTENT_TYPE: &str = "application/vnd.adobe.xed-full+json;version=1";
+/// What a browser on a telephone answers, and more than it was asked for.
+pub const HINTS: &str = r#"{"architecture":"arm","bitness":"64","brands":[{"brand":"Chromium","version":"150"}],"fullVersionList":[],"mobile":true,"model":"Pixel 9","platform":"Android","platformVersion":"16.0.0","uaFullVersion":"150.0.1.2","wow64":false}"#;
 /// 2026-11-24T03:49:50.123Z
 pub const NOW: Millis = 1_795_492_190_123;
 
@@ -50,6 +52,8 @@ impl Default for MemoryPage {
                 language: String::from("en-GB"),
                 timezone_offset: -60.0,
                 time_zone: String::from("Europe/Berlin"),
+                connection: String::from("wifi"),
+                hints: String::from(HINTS),
             },
             mono: 0,
             keepalive: true,
@@ -106,6 +110,8 @@ pub struct Tag {
     pub settled: BTreeMap<Ticket, Settled>,
     pub timers: Vec<(Ticket, i32)>,
     pub logs: Vec<String>,
+    /// How often the client hints were asked for.
+    pub asked_hints: u32,
     /// The page's `onBeforeEventSend`.
     pub before: Box<dyn FnMut(Value) -> Verdict>,
     /// The outbox; `None` where it cannot be opened.
@@ -150,6 +156,7 @@ impl Tag {
             settled: BTreeMap::new(),
             timers: Vec::new(),
             logs: Vec::new(),
+            asked_hints: 0,
             before: Box::new(|event| panic!("nobody asked to see {event}")),
             disk: Some(BTreeMap::new()),
             handoffs: BTreeMap::new(),
@@ -351,6 +358,7 @@ impl Tag {
                     let verdict = (self.before)(event);
                     self.beacon.decided(ticket, verdict, &self.page, &mut more);
                 }
+                Output::AskHints => self.asked_hints += 1,
                 Output::Close => {}
                 Output::Defer(_) | Output::Survey(_) => {
                     panic!("{output:?}, in a browser that knows no fetchLater, and without the lease")

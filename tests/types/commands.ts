@@ -12,7 +12,7 @@ const configuration: Configuration = {
   datasetId: "65f1",
   schema: { id: "https://ns.adobe.com/tenant/schemas/1" },
   profile: { datasetId: "65f2", schema: { id: "https://ns.adobe.com/tenant/schemas/2", contentType: "x" } },
-  context: ["web", "device"],
+  context: ["web", "device", "highEntropyUserAgentHints"],
   delivery: { transport: "beacon", syncValidation: true, mode: "atLeastOnce", maxWaitMs: 0, storage: false },
   onBeforeEventSend: ({ xdm }) => {
     xdm._id = "mine";

@@ -14,7 +14,13 @@ export interface SchemaRef {
   contentType?: string;
 }
 
-export type Context = "web" | "device" | "environment" | "placeContext" | "implementationDetails";
+export type Context =
+  | "web"
+  | "device"
+  | "environment"
+  | "placeContext"
+  | "implementationDetails"
+  | "highEntropyUserAgentHints";
 
 /** Options of `configure`. */
 export interface Configuration {
@@ -33,7 +39,7 @@ export interface Configuration {
   sourceName?: string;
   /** Where `sendProfile` goes. */
   profile?: { datasetId: string; schema: SchemaRef };
-  /** What each event tells of the page by itself; all by default, `[]` nothing. */
+  /** What each event tells of the page by itself; by default all but `highEntropyUserAgentHints`; `[]` nothing. */
   context?: Context[];
   delivery?: {
     /** Default `auto`. */
