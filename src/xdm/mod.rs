@@ -3,6 +3,7 @@
 
 pub mod entity;
 pub mod envelope;
+pub mod event_types;
 pub mod identity_map;
 pub mod limits;
 pub mod mapping;
