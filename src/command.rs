@@ -455,6 +455,13 @@ impl Beacon {
         };
         if !is_event {
             let record = entity::profile_record(&parts)?;
+            // Another schema has its identity in another place.
+            let is_ours = |profiles: &Target| profiles.schema_id == draft.target.schema_id;
+            let known = settings.profiles.as_ref().is_some_and(is_ours);
+            let path = if known { settings.identity_path.as_slice() } else { &[] };
+            if !entity::is_identified(&record.json, path) {
+                return Err(Fault::at(Reason::NoIdentity, "identityMap"));
+            }
             return self.accept(draft, record, limits::MAX_RECORD_PROFILE_BYTES, page, out);
         }
         let news = self.trail.news(&call.moment);

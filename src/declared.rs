@@ -32,6 +32,7 @@ const ATTRIBUTES: &[(&str, &str, Kind)] = &[
     ("profileDatasetId", "profile.datasetId", Kind::Text),
     ("profileSchemaId", "profile.schema.id", Kind::Text),
     ("profileSchemaContentType", "profile.schema.contentType", Kind::Text),
+    ("profileIdentityPath", "profile.identityPath", Kind::Text),
     ("context", "context", Kind::List),
     ("deliveryTransport", "delivery.transport", Kind::Text),
     ("deliveryMaxBatchEvents", "delivery.maxBatchEvents", Kind::Number),

@@ -74,6 +74,7 @@ reasons! {
     TooManyIdentities "too-many-identities" "holds more than 20 identities: remove some";
     NotAnAuthenticatedState "not-an-authenticated-state" "must be \"ambiguous\", \"authenticated\" or \"loggedOut\"";
     NotATimestamp "not-a-timestamp" "must be a time like 2026-11-24T03:49:50.123Z or 2026-11-24T04:49:50+01:00";
+    NoIdentity "no-identity" "is required, since a record belongs to somebody: add it, or name the schema's own identity field in 'profile.identityPath'";
     NotAFunction "not-a-function" "must be a function";
     CallbackFailed "callback-failed" "failed, so this event was not sent: mend it";
     CallbackAsync "callback-async" "gave back a promise, so this event was not sent: it must decide at once";

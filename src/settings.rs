@@ -8,6 +8,7 @@ use crate::fault::{Fault, Reason};
 use crate::json::{self, Kind};
 use crate::xdm::envelope::{Envelope, Route};
 use crate::xdm::mapping;
+use crate::xdm::path::{self, Segment};
 
 /// The service takes 1 MB in a request, whatever is in it.
 const MAX_BATCH_BYTES: u32 = 1_000_000;
@@ -139,6 +140,8 @@ pub struct Settings {
     pub events: Target,
     /// Where `sendProfile` goes, if a profile dataset was named.
     pub profiles: Option<Target>,
+    /// Where the schema of `profiles` has its own identity; empty where it is not known.
+    pub identity_path: Vec<Segment>,
     /// The context each event carries.
     pub context: Contexts,
     /// How messages travel.
@@ -158,7 +161,7 @@ impl Settings {
     /// The first option that is missing, unknown or of the wrong kind, with its path.
     pub fn parse(text: &str) -> Result<Settings, Fault> {
         let (mut endpoint, mut batch, mut org_id) = (None, None, None);
-        let (mut dataset_id, mut schema, mut profiles) = (None, None, None);
+        let (mut dataset_id, mut schema, mut profiles, mut identity_path) = (None, None, None, Vec::new());
         let (mut flow_id, mut source_name) = (None, None);
         let (mut context, mut delivery) = (Contexts::ALL, DeliveryOptions::default());
         let (mut sync_validation, mut before_event_send, mut debug) = (false, false, false);
@@ -173,7 +176,7 @@ impl Settings {
                 "schema" => schema = Some(schema_ref(raw)?),
                 "flowId" => flow_id = Some(string(raw)?),
                 "sourceName" => source_name = Some(string(raw)?),
-                "profile" => profiles = Some(target(raw)?),
+                "profile" => profiles = Some(profile(raw, &mut identity_path)?),
                 "context" => context = contexts(raw)?,
                 "delivery" => each(raw, |key, raw| {
                     match key {
@@ -216,6 +219,7 @@ impl Settings {
             source_name,
             events: Target { dataset_id, schema_id, content_type },
             profiles,
+            identity_path,
             context,
             delivery,
             before_event_send,
@@ -348,12 +352,15 @@ fn required<T>(option: Option<T>, key: &str) -> Result<T, Fault> {
     option.ok_or_else(|| Fault::at(Reason::Missing, key))
 }
 
-fn target(raw: &str) -> Result<Target, Fault> {
+fn profile(raw: &str, identity_path: &mut Vec<Segment>) -> Result<Target, Fault> {
     let (mut dataset_id, mut schema) = (None, None);
     each(raw, |key, raw| {
         match key {
             "datasetId" => dataset_id = Some(string(raw)?),
             "schema" => schema = Some(schema_ref(raw)?),
+            "identityPath" => {
+                *identity_path = path::parse(&string(raw)?).map_err(|fault| Fault::new(fault.reason))?;
+            }
             _ => return Err(Fault::new(Reason::UnknownOption)),
         }
         Ok(())

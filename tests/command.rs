@@ -297,6 +297,91 @@ fn faults_deep_in_an_event_are_named_by_their_path() {
 }
 
 #[test]
+fn a_record_says_whose_it_is() {
+    const NO_IDENTITY: (&str, &str) = (
+        "no-identity",
+        "is required, since a record belongs to somebody: add it, or name the schema's own identity field in 'profile.identityPath'",
+    );
+    let named = || json!({ "name": { "firstName": "Ada" }, "birthYear": 1815 });
+    let crm = || json!({ "CRM": [{ "id": "1" }] });
+    let address = || json!({ "city": "Zurich" });
+    let email = || json!({ "address": "ada@example.com" });
+    let consents = || json!({ "collect": { "val": "y" } });
+    let other_schema = || json!({ "id": "https://ns.adobe.com/acme/schemas/other" });
+    let own = "_acme.customer.ids[1]";
+    // `profile.identityPath`, options of `sendProfile`, and whether the record is sent.
+    for (path, options, sent) in [
+        // By its identity map, wherever that comes from.
+        (None, json!({ "xdm": { "person": named(), "identityMap": crm() } }), true),
+        (None, json!({ "xdm": { "person": named() }, "identityMap": crm() }), true),
+        (None, json!({ "mapping": { "person.birthYear": 1815, "identityMap.CRM[0].id": "1" } }), true),
+        (Some(own), json!({ "xdm": { "person": named() }, "identityMap": crm() }), true),
+        // Without one, where any field may be the schema's own identity: never by one that many share.
+        (None, json!({ "xdm": { "person": named() } }), false),
+        (
+            None,
+            json!({ "xdm": { "person": named(), "homeAddress": address(), "consents": consents() } }),
+            false,
+        ),
+        (None, json!({ "xdm": { "workAddress": address() } }), false),
+        (None, json!({ "xdm": { "preferredLanguage": "de-CH", "timeZone": "Europe/Zurich" } }), false),
+        (None, json!({ "mapping": { "person.name.firstName": "Ada" } }), false),
+        (None, json!({ "xdm": { "person": named(), "personalEmail": email() } }), true),
+        (None, json!({ "xdm": { "person": named(), "mobilePhone": { "number": "1" } } }), true),
+        (None, json!({ "xdm": { "person": named(), "personID": "1" } }), true),
+        (None, json!({ "xdm": { "person": named(), "loyalty": { "loyaltyID": ["1"] } } }), true),
+        (None, json!({ "xdm": { "person": named(), "_acme": { "customerID": "1" } } }), true),
+        // An empty one is none.
+        (None, json!({ "xdm": { "person": named(), "identityMap": {} } }), false),
+        (None, json!({ "xdm": { "person": named(), "identityMap": { "CRM": [] } } }), false),
+        (None, json!({ "xdm": { "person": named(), "identityMap": crm() }, "identityMap": [] }), false),
+        (None, json!({ "xdm": { "person": named(), "_acme": { "customerID": "" } } }), false),
+        // By the field that is known for it.
+        (
+            Some(own),
+            json!({ "xdm": { "person": named(), "_acme": { "customer": { "ids": ["0", "1"] } } } }),
+            true,
+        ),
+        (
+            Some(own),
+            json!({ "xdm": { "person": named(), "_acme": { "customer": { "ids": ["0", 1] } } } }),
+            true,
+        ),
+        (
+            Some(own),
+            json!({ "mapping": { "_acme.customer.ids[0]": "0", "_acme.customer.ids[1]": "1" } }),
+            true,
+        ),
+        (
+            Some(own),
+            json!({ "xdm": { "person": named(), "_acme": { "customer": { "ids": ["0"] } } } }),
+            false,
+        ),
+        (Some(own), json!({ "xdm": { "_acme": { "customer": { "ids": { "1": "1" } } } } }), false),
+        (Some(own), json!({ "xdm": { "_acme": { "customer": "1" } } }), false),
+        (Some(own), json!({ "xdm": { "_acme": { "customer": { "ids": ["0", { "id": "1" }] } } } }), false),
+        (Some(own), json!({ "xdm": { "_acme": { "customer": { "ids": ["0", true] } } } }), false),
+        (Some("person.name.firstName"), json!({ "xdm": { "person": named() } }), true),
+        (Some(own), json!({ "xdm": { "person": named(), "personalEmail": email() } }), false),
+        // It is known for one schema alone.
+        (Some(own), json!({ "xdm": { "personalEmail": email() }, "schema": other_schema() }), true),
+        (Some(own), json!({ "xdm": { "person": named() }, "schema": other_schema() }), false),
+        (Some(own), json!({ "xdm": { "personalEmail": email() }, "schema": profile()["schema"] }), false),
+    ] {
+        let mut profile = profile();
+        if let Some(path) = path {
+            profile["identityPath"] = json!(path);
+        }
+        let mut tag = Tag::configured(json!({ "profile": profile }));
+        let outcome = tag.call_and_see("sendProfile", options.clone());
+        let expected = (!sent).then(|| refusal("identityMap", NO_IDENTITY));
+        assert_eq!(outcome, expected, "{path:?} {options}");
+        assert_eq!(tag.sent.len(), usize::from(sent));
+        assert_eq!(tag.status()["accepted"], usize::from(sent));
+    }
+}
+
+#[test]
 fn text_that_is_no_json_is_refused() {
     for options in ["{", "{\"type\"}", "{\"type\":}", "{\"type\":\"a\"", "{} {}", "{\"type\":\"a\",}"] {
         let (code, _) = plain().outcome_text("sendEvent", options).unwrap_err();
@@ -373,7 +458,7 @@ fn an_event_may_go_to_another_dataset_and_schema() {
 
 #[test]
 fn a_profile_record_goes_to_its_dataset_with_nothing_added() {
-    let xdm = json!({ "person": { "name": { "firstName": "Ada" } } });
+    let xdm = json!({ "personID": "1", "person": { "name": { "firstName": "Ada" } } });
     let mut tag = Tag::configured(json!({ "profile": profile() }));
     let ticket = tag.call("sendProfile", json!({ "xdm": xdm }));
     let message = tag.message();
@@ -410,7 +495,7 @@ fn a_profile_record_goes_to_its_dataset_with_nothing_added() {
 
 #[test]
 fn a_profile_record_needs_a_dataset_a_schema_and_something_to_say() {
-    let xdm = json!({ "person": { "name": { "firstName": "Ada" } } });
+    let xdm = json!({ "personID": "1", "person": { "name": { "firstName": "Ada" } } });
     let schema = json!({ "id": "s" });
     let mut tag = Tag::configured(json!({}));
     for (options, missed) in [
@@ -920,7 +1005,7 @@ fn a_message_above_a_megabyte_of_utf8_is_refused_and_not_counted() {
         assert_eq!(tag.sent.len(), 1);
         assert_eq!(tag.status(), before);
     }
-    let record = json!({ "xdm": { "person": { "name": { "firstName": "\u{e4}".repeat(500_000) } } } });
+    let record = json!({ "xdm": { "personID": "\u{e4}".repeat(500_000) } });
     assert_eq!(plain().outcome("sendProfile", record), refusal("sendProfile", TOO_LARGE));
 }
 

@@ -38,6 +38,7 @@ fn each_attribute_is_its_option() {
         ("profileDatasetId", "p", json!({"profile": {"datasetId": "p"}})),
         ("profileSchemaId", "s", json!({"profile": {"schema": {"id": "s"}}})),
         ("profileSchemaContentType", "t", json!({"profile": {"schema": {"contentType": "t"}}})),
+        ("profileIdentityPath", "_a.id", json!({"profile": {"identityPath": "_a.id"}})),
         ("context", "web device", json!({"context": ["web", "device"]})),
         ("deliveryTransport", "beacon", json!({"delivery": {"transport": "beacon"}})),
         ("deliveryMaxBatchEvents", "10", json!({"delivery": {"maxBatchEvents": 10}})),
@@ -166,7 +167,7 @@ fn faulty_attributes_are_named_by_their_option() {
     let not_an_org = ("not-an-org", "must be an organisation id that ends in @AdobeOrg");
     let not_a_context = (
         "not-a-context",
-        "must be \"web\", \"device\", \"environment\", \"placeContext\" or \"implementationDetails\"",
+        "must be \"web\", \"device\", \"environment\", \"placeContext\", \"implementationDetails\" or \"highEntropyUserAgentHints\"",
     );
     let not_a_transport = ("not-a-transport", "must be \"auto\", \"beacon\" or \"fetch\"");
     let not_a_mode = ("not-a-mode", "must be \"balanced\", \"atLeastOnce\" or \"atMostOnce\"");

@@ -168,9 +168,16 @@ fn the_kind_of_place_is_told_by_its_host() {
     assert_eq!(kind("https://www.google.com/", ""), "search_engine");
 }
 
+/// `configure` with more options: an event waits for no company.
+fn options(more: Value) -> Value {
+    let mut options = json!({ "context": ["web"], "delivery": { "maxWaitMs": 0 } });
+    options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    options
+}
+
 /// What events that are called at these places, `(URL, document.referrer)`, tell of where the visitor came from.
 fn told(places: &[(&str, &str)]) -> Vec<Value> {
-    let mut tag = Tag::configured(json!({ "context": ["web"], "delivery": { "maxWaitMs": 0 } }));
+    let mut tag = Tag::configured(options(json!({})));
     places.iter().map(|place| event_at(&mut tag, place)).collect()
 }
 
@@ -228,14 +235,14 @@ fn an_event_that_is_not_sent_has_told_nothing() {
     let place = (PAGE, "https://x.com/");
     let expected = json!({ "URL": "https://x.com/", "type": "social" });
 
-    let mut tag = Tag::configured(json!({ "context": ["web"] }));
+    let mut tag = Tag::configured(options(json!({})));
     tag.call_text("sendEvent", r#"{"xdm":{"_id":"a b"}}"#, moment(&place));
     let large = json!({ "xdm": { "a": "x".repeat(1_000_000) } }).to_string();
     tag.call_text("sendEvent", &large, moment(&place));
     assert_eq!(tag.sent.len(), 0);
     assert_eq!(event_at(&mut tag, &place), expected);
 
-    let mut tag = Tag::configured(json!({ "context": ["web"], "onBeforeEventSend": "a function" }));
+    let mut tag = Tag::configured(options(json!({ "onBeforeEventSend": "a function" })));
     let mut verdicts = vec![Verdict::Undecided, Verdict::Failed(String::new()), Verdict::Cancel];
     tag.before = Box::new(move |event| verdicts.pop().unwrap_or_else(|| Verdict::Send(event.to_string())));
     for _ in 0..3 {
@@ -248,7 +255,7 @@ fn an_event_that_is_not_sent_has_told_nothing() {
 
 #[test]
 fn a_record_tells_nothing_and_changes_nothing() {
-    let mut tag = Tag::configured(json!({ "context": ["web"], "profile": profile() }));
+    let mut tag = Tag::configured(options(json!({ "profile": profile() })));
     tag.call("sendProfile", json!({ "xdm": { "identityMap": { "CRM": [{ "id": "1" }] } } }));
     tag.deliver();
     assert_eq!(event_at(&mut tag, &(PAGE, "")), json!({ "type": "typed_bookmarked" }));

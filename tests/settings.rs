@@ -45,6 +45,7 @@ fn everything() -> Value {
         "profile": {
             "datasetId": "65f1a2b3c4d5e6f708192a3c",
             "schema": { "id": "https://ns.adobe.com/acme/schemas/2", "contentType": CONTENT_TYPE },
+            "identityPath": "_acme.customerID",
         },
         "context": ["web", "device"],
         "delivery": {
@@ -114,6 +115,7 @@ fn each_required_option_is_missed_by_its_path() {
         "debug",
         "schema.contentType",
         "profile.schema.contentType",
+        "profile.identityPath",
         "delivery.transport",
         "delivery.maxBatchEvents",
         "delivery.maxBatchBytes",
@@ -133,7 +135,7 @@ fn each_required_option_is_missed_by_its_path() {
 #[test]
 fn each_option_refuses_every_kind_but_its_own() {
     type Row = (&'static str, (&'static str, &'static str), &'static [&'static str]);
-    let table: [Row; 26] = [
+    let table: [Row; 27] = [
         ("endpoint", NOT_A_STRING, &["string"]),
         ("batchEndpoint", NOT_A_STRING, &["string", "null"]),
         ("orgId", NOT_A_STRING, &["string"]),
@@ -148,6 +150,7 @@ fn each_option_refuses_every_kind_but_its_own() {
         ("profile.schema", NOT_AN_OBJECT, &["object"]),
         ("profile.schema.id", NOT_A_STRING, &["string"]),
         ("profile.schema.contentType", NOT_A_STRING, &["string"]),
+        ("profile.identityPath", NOT_A_STRING, &["string"]),
         ("context", NOT_AN_ARRAY, &["array"]),
         ("delivery", NOT_AN_OBJECT, &["object"]),
         ("delivery.maxBatchEvents", OUT_OF_RANGE, &[]),
@@ -196,9 +199,33 @@ fn an_empty_string_is_no_value_of_any_option() {
         "profile.datasetId",
         "profile.schema.id",
         "profile.schema.contentType",
+        "profile.identityPath",
         "delivery.sequencePath",
     ] {
         assert_eq!(configure(with(everything(), path, json!(""))), refusal(path, EMPTY));
+    }
+}
+
+#[test]
+fn an_identity_path_is_a_path() {
+    for path in ["personID", "_acme.customerID", "personalEmail.address", "loyalty.loyaltyID[0]"] {
+        assert_eq!(
+            configure(with(everything(), "profile.identityPath", json!(path))),
+            Ok(json!({})),
+            "{path}"
+        );
+    }
+    for (path, code) in [
+        (".", "empty-segment"),
+        ("_acme.", "empty-segment"),
+        ("a[x]", "bad-index"),
+        ("a[01]", "bad-index"),
+        ("__proto__.a", "unsafe-key"),
+    ] {
+        let (found, message) =
+            configure(with(everything(), "profile.identityPath", json!(path))).unwrap_err();
+        assert_eq!(found, code, "{path}");
+        assert!(message.starts_with("xdmBeacon: 'profile.identityPath' "), "{message}");
     }
 }
 

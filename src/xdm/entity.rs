@@ -1,9 +1,10 @@
 //! The entity of a message: an ExperienceEvent or a profile record, put together from its sources.
 
+use super::path::Segment;
 use super::{identity_map, mapping};
 use crate::fault::{Fault, Reason};
 use crate::id::{is_uri_reference, uuid_v4};
-use crate::json::{Kind, Layer, find, is_empty, kind, merge_layers, push_string, string};
+use crate::json::{Kind, Layer, elements, find, is_empty, kind, members, merge_layers, push_string, string};
 use crate::time::{Millis, parse_rfc3339, rfc3339};
 
 /// What an entity is made of, each part raw JSON text, or empty where there is none. Later parts
@@ -90,6 +91,25 @@ pub fn profile_record(parts: &Parts) -> Result<Entity, Fault> {
         return Err(Fault::at(Reason::Missing, "xdm"));
     }
     Ok(Entity { json, id: None, timestamp: None, timestamp_ms: 0 })
+}
+
+/// Whether a profile record says whose it is: in its `identityMap`, or in the field at `path` that its schema
+/// has for that. Where no path is known, any field may be the one, apart from those of XDM that are the same for
+/// many people.
+pub fn is_identified(record: &str, path: &[Segment]) -> bool {
+    const OF_MANY: [&str; 4] = ["person", "consents", "preferredLanguage", "timeZone"];
+    if find(record, IDENTITY_MAP).is_some() {
+        return true;
+    }
+    if path.is_empty() {
+        let of_one = |key: &str| !OF_MANY.contains(&key) && !key.ends_with("Address");
+        return members(record).flatten().any(|(key, _)| of_one(key));
+    }
+    let value = path.iter().try_fold(record, |within, segment| match segment {
+        Segment::Key(key) => find(within, key),
+        Segment::Index(index) => elements(within).nth(*index)?.ok(),
+    });
+    value.is_some_and(|value| matches!(kind(value), Kind::String | Kind::Number))
 }
 
 impl Entity {

@@ -82,6 +82,12 @@ const REFUSED = [
   ["'sendEvent'", "{ mapping: 'a.b' }", "not-an-object", "'mapping' must be an object"],
   ["'sendProfile'", "undefined", "missing", "'xdm' is required"],
   ["'sendProfile'", "{ xdm: document.body, mapping: new Map([['a', 1]]) }", "missing", "'xdm' is required"],
+  [
+    "'sendProfile'",
+    "{ xdm: { person: { name: { firstName: 'Ada' } } } }",
+    "no-identity",
+    "'identityMap' is required, since a record belongs to somebody",
+  ],
   ["'sendProfile'", "{ timestamp: new Date(0) }", "unknown-option", "'timestamp' is not an option"],
   [
     "'flush'",

@@ -1,7 +1,14 @@
 // Compiles if and only if the types of www/sdk/index.d.ts say yes to every right use and no to every
 // wrong one: `@ts-expect-error` on a line without an error is an error itself.
 
-import { type BeaconError, type Configuration, createInstance, type Sent, type Status } from "xdm-beacon";
+import {
+  type BeaconError,
+  type Configuration,
+  createInstance,
+  type EventType,
+  type Sent,
+  type Status,
+} from "xdm-beacon";
 
 const beacon = createInstance({ name: "xdmBeacon", wasmUrl: new URL("https://example.com/xdm-beacon.wasm") });
 
@@ -11,7 +18,11 @@ const configuration: Configuration = {
   orgId: "0A1B@AdobeOrg",
   datasetId: "65f1",
   schema: { id: "https://ns.adobe.com/tenant/schemas/1" },
-  profile: { datasetId: "65f2", schema: { id: "https://ns.adobe.com/tenant/schemas/2", contentType: "x" } },
+  profile: {
+    datasetId: "65f2",
+    schema: { id: "https://ns.adobe.com/tenant/schemas/2", contentType: "x" },
+    identityPath: "_tenant.customerID",
+  },
   context: ["web", "device", "highEntropyUserAgentHints"],
   delivery: { transport: "beacon", syncValidation: true, mode: "atLeastOnce", maxWaitMs: 0, storage: false },
   onBeforeEventSend: ({ xdm }) => {
@@ -33,6 +44,10 @@ export async function right(): Promise<void> {
   });
   if (sent.status === "dropped") console.info(sent.reason, sent.detail);
   await beacon("sendEvent");
+  // A site may have event types of its own; the standard ones are offered.
+  await beacon("sendEvent", { type: "acme.lampLit" });
+  const standard: EventType = "commerce.purchases";
+  await beacon("sendEvent", { type: standard });
   await beacon("sendProfile", { xdm: { person: {} }, identityMap: { CRM: [{ id: "1" }] } });
   const { delivered, stored } = await beacon("flush", { timeout: 100 });
   const status: Status = await beacon("getStatus");
@@ -58,6 +73,11 @@ export async function wrong(): Promise<void> {
   await beacon("configure", { endpoint: "x", orgId: "x", schema: { id: "x" } });
   // @ts-expect-error not an option
   await beacon("sendEvent", { xmd: {} });
+  // @ts-expect-error a type is a string
+  await beacon("sendEvent", { type: 5 });
+  // @ts-expect-error not a standard type: the path is in capitals, the type is not
+  const misspelled: EventType = "web.webPageDetails.pageViews";
+  console.info(misspelled);
   // @ts-expect-error not a priority
   await beacon("sendEvent", { priority: "urgent" });
   // @ts-expect-error an id is a string

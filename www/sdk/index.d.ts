@@ -38,7 +38,15 @@ export interface Configuration {
   /** Source name of the streaming connection. */
   sourceName?: string;
   /** Where `sendProfile` goes. */
-  profile?: { datasetId: string; schema: SchemaRef };
+  profile?: {
+    datasetId: string;
+    schema: SchemaRef;
+    /**
+     * Where the schema has its own identity, e.g. `_tenant.customerID`, if it has one. A record needs it, or an
+     * `identityMap`.
+     */
+    identityPath?: string;
+  };
   /** What each event tells of the page by itself; by default all but `highEntropyUserAgentHints`; `[]` nothing. */
   context?: Context[];
   delivery?: {
@@ -86,6 +94,182 @@ export type Verdict = boolean | void;
 
 /** An XDM document: plain data. Dates become ISO text, `undefined` is left out. */
 export type Xdm = Record<string, unknown>;
+
+/**
+ * A record of XDM's class Individual Profile: the standard field groups that a web page knows something for, typed,
+ * and any other field. Each needs its field group in the schema.
+ */
+export interface ProfileXdm {
+  identityMap?: IdentityMap;
+  /** Demographic Details */
+  person?: Person;
+  /** Personal Contact Details */
+  personalEmail?: EmailAddress;
+  homePhone?: PhoneNumber;
+  mobilePhone?: PhoneNumber;
+  faxPhone?: PhoneNumber;
+  shippingAddressPhone?: PhoneNumber;
+  billingAddressPhone?: PhoneNumber;
+  homeAddress?: PostalAddress;
+  shippingAddress?: PostalAddress;
+  billingAddress?: PostalAddress;
+  mailingAddress?: PostalAddress;
+  /** Work Contact Details */
+  workEmail?: EmailAddress;
+  workPhone?: PhoneNumber;
+  workAddress?: PostalAddress;
+  organizations?: string[];
+  /** Consent and Preference Details */
+  consents?: Consents;
+  [field: string]: unknown;
+}
+
+export interface Person {
+  name?: {
+    firstName?: string;
+    lastName?: string;
+    middleName?: string;
+    courtesyTitle?: string;
+    suffix?: string;
+    fullName?: string;
+  };
+  /** `YYYY-MM-DD` */
+  birthDate?: string;
+  /** `MM-DD` */
+  birthDayAndMonth?: string;
+  birthYear?: number;
+  gender?: "male" | "female" | "not_specified" | "non_specific";
+  maritalStatus?: "married" | "single" | "divorced" | "widowed" | "not_specified";
+  /** ISO 3166-1 alpha-2: two capitals. */
+  nationality?: string;
+}
+
+/** Values that XDM proposes for how well an address or a number works; others are allowed. */
+export type ContactStatus =
+  | "active"
+  | "incomplete"
+  | "pending_verification"
+  | "blacklisted"
+  | "blocked"
+  | (string & {});
+
+export interface EmailAddress {
+  address?: string;
+  primary?: boolean;
+  label?: string;
+  type?: "unknown" | "personal" | "work" | "education" | (string & {});
+  status?: ContactStatus;
+  statusReason?: string;
+}
+
+export interface PhoneNumber {
+  number?: string;
+  /** One to three digits, without a sign: `41`. */
+  countryCode?: string;
+  extension?: string;
+  primary?: boolean;
+  status?: ContactStatus;
+  statusReason?: string;
+  validity?: "consistent" | "inconsistent" | "incomplete" | "successfullyUsed" | (string & {});
+}
+
+export interface PostalAddress {
+  street1?: string;
+  street2?: string;
+  street3?: string;
+  street4?: string;
+  city?: string;
+  region?: string;
+  state?: string;
+  /** ISO 3166-2: `CH-ZH`. */
+  stateProvince?: string;
+  postalCode?: string;
+  postOfficeBox?: string;
+  country?: string;
+  /** ISO 3166-1 alpha-2: two capitals. */
+  countryCode?: string;
+  label?: string;
+  primary?: boolean;
+  status?: ContactStatus;
+  statusReason?: string;
+  /** `YYYY-MM-DD` */
+  lastVerifiedDate?: string;
+  _schema?: { latitude?: number; longitude?: number; elevation?: number; description?: string };
+}
+
+/** Yes, no, pending, unknown, yes and no by default; legitimate interest, contract, legal obligation, vital and public interest. */
+export type ConsentValue = "y" | "n" | "p" | "u" | "dy" | "dn" | "LI" | "CT" | "CP" | "VI" | "PI";
+
+export interface Consent {
+  val: ConsentValue;
+}
+
+export interface MarketingConsent extends Consent {
+  /** RFC 3339 text or a Date. */
+  time?: string | Date;
+  /** Up to 255 characters. */
+  reason?: string;
+}
+
+/** One channel's subscriptions, by the name of each. */
+export interface SubscribableConsent extends MarketingConsent {
+  subscriptions?: Record<
+    string,
+    {
+      val?: ConsentValue;
+      type?: string;
+      topics?: string[];
+      subscribers?: Record<string, { time?: string | Date; source?: string }>;
+    }
+  >;
+}
+
+export interface Consents {
+  collect?: Consent;
+  share?: Consent;
+  personalize?: { content?: Consent };
+  marketing?: {
+    preferred?:
+      | "email"
+      | "push"
+      | "inApp"
+      | "sms"
+      | "whatsApp"
+      | "phone"
+      | "phyMail"
+      | "inVehicle"
+      | "inHome"
+      | "iot"
+      | "social"
+      | "other"
+      | "none"
+      | "unknown";
+    any?: MarketingConsent;
+    email?: SubscribableConsent;
+    push?: SubscribableConsent;
+    sms?: SubscribableConsent;
+    whatsApp?: SubscribableConsent;
+    call?: MarketingConsent;
+    fax?: MarketingConsent;
+    commercialEmail?: MarketingConsent;
+    postalMail?: MarketingConsent;
+  };
+  /** Of one identity alone, by namespace and id. */
+  idSpecific?: Record<
+    string,
+    Record<
+      string,
+      {
+        collect?: Consent;
+        share?: Consent;
+        adID?: Consent & { idType?: "IDFA" | "GAID" };
+        personalize?: { content?: Consent };
+        marketing?: Partial<Record<"email" | "push" | "sms" | "whatsApp", MarketingConsent>>;
+      }
+    >
+  >;
+  metadata?: { time?: string | Date };
+}
 
 /** XDM paths and their values: `{"web.webPageDetails.name": "Home", "productListItems[0].SKU": "A1"}`. */
 export type Mapping = Record<string, unknown>;
@@ -200,7 +384,7 @@ export interface EventOptions {
 }
 
 export interface ProfileOptions {
-  xdm?: Xdm;
+  xdm?: ProfileXdm;
   mapping?: Mapping;
   identityMap?: IdentityMap;
   datasetId?: string;
