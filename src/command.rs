@@ -4,9 +4,10 @@
 //! [`Output`]s for the browser layer to carry out. It never waits and never looks at a clock.
 
 use crate::collect::{Moment, Page, context, referrer::Trail};
+use crate::consent::{Record, decision};
 use crate::delivery::{
-    Config, Counts, DiskOp, Document, DropReason, Effect, Engine, Fate, Message, Now, PageEvent, Priority,
-    Request, Ticket, Url, Write,
+    Config, Consent, Counts, DiskOp, Document, DropReason, Effect, Engine, Fate, Message, PageEvent,
+    Priority, Request, Ticket, Url, Write,
 };
 use crate::fault::{Fault, Reason};
 use crate::json::{self, Kind};
@@ -17,8 +18,16 @@ use crate::xdm::{limits, mapping};
 use serde::Serialize;
 
 /// The commands, as `getLibraryInfo` lists them.
-const COMMANDS: [&str; 7] =
-    ["configure", "sendEvent", "sendProfile", "flush", "getStatus", "setDebug", "getLibraryInfo"];
+const COMMANDS: [&str; 8] = [
+    "configure",
+    "sendEvent",
+    "sendProfile",
+    "setConsent",
+    "flush",
+    "getStatus",
+    "setDebug",
+    "getLibraryInfo",
+];
 /// How far ahead of the endpoint's clock a timestamp may be, in milliseconds: the platform wants it
 /// in the past, and clocks differ a little.
 const CLOCK_TOLERANCE_MS: Millis = 60_000;
@@ -60,6 +69,8 @@ pub enum Output {
         owner: String,
         /// The name of the lease: alike for all instances that send to the same place.
         lease: String,
+        /// Whether to make an outbox where there is none.
+        create: bool,
     },
     /// [`Effect::Close`]
     Close,
@@ -76,11 +87,21 @@ pub enum Output {
     },
     /// [`Effect::Remember`], under this name.
     Remember(String, String),
+    /// Keep a decision about consent for [`Page::consent`], and call [`Beacon::decided`] of all instances
+    /// of the page, and of those in other tabs where it is on disk.
+    Decided {
+        /// Under which key.
+        key: String,
+        /// The record of it.
+        record: &'static str,
+        /// Whether it goes to disk.
+        on_disk: bool,
+    },
     /// [`Effect::Wake`]
     Wake(Millis),
     /// Ask the browser for its high-entropy client hints; [`Page::reading`] has them from then on.
     AskHints,
-    /// Show an event, as JSON text, to the page's `onBeforeEventSend` and tell [`Beacon::decided`], before
+    /// Show an event, as JSON text, to the page's `onBeforeEventSend` and tell [`Beacon::judged`], before
     /// anything else of this list is done: events keep the order of their calls.
     BeforeSend(Ticket, String),
     /// Resolve a promise.
@@ -101,6 +122,8 @@ pub enum Outcome {
     Done {},
     /// `sendEvent`, `sendProfile`
     Sent(Sent),
+    /// `setConsent`
+    Decided(Decided),
     /// `flush`
     Flushed(Flushed),
     /// `getStatus`
@@ -124,6 +147,12 @@ pub struct Sent {
     detail: String,
 }
 
+/// `{collect}`: `"in"` or `"out"`
+#[derive(Serialize, Debug)]
+pub struct Decided {
+    collect: &'static str,
+}
+
 /// `{delivered, stored}`: delivered since the call of `flush`, and what is in the outbox after it.
 #[derive(Serialize, Debug)]
 pub struct Flushed {
@@ -137,6 +166,8 @@ pub struct Flushed {
 pub struct Status {
     #[serde(flatten)]
     counts: Counts,
+    /// `"in"`, `"out"` or `"pending"`
+    consent: &'static str,
     /// Timestamps that were ahead of the endpoint's clock and put back.
     timestamps_corrected: u32,
     /// How often the engine had to be started anew; what is counted here began with the last time.
@@ -160,7 +191,7 @@ struct Outbox {
 pub struct Library {
     name: &'static str,
     version: &'static str,
-    commands: [&'static str; 7],
+    commands: [&'static str; 8],
     engine: &'static str,
     /// The options of `configure` as JSON text; the browser layer makes an object of it.
     pub configuration: String,
@@ -217,6 +248,9 @@ struct Draft {
 pub struct Beacon {
     birth: Birth,
     configured: Option<(Settings, Engine)>,
+    consent: Consent,
+    /// What somebody has decided, if anybody has.
+    record: Option<Record>,
     debug: bool,
     flushes: Vec<Flush>,
     /// Events that the page's `onBeforeEventSend` looks at.
@@ -232,6 +266,8 @@ impl Beacon {
         Beacon {
             birth,
             configured: None,
+            consent: Consent::In,
+            record: None,
             debug: false,
             flushes: Vec::new(),
             drafts: Vec::new(),
@@ -250,7 +286,7 @@ impl Beacon {
     }
 
     /// Goes on with an event that [`Output::BeforeSend`] showed.
-    pub fn decided(&mut self, ticket: Ticket, verdict: Verdict, page: &dyn Page, out: &mut Vec<Output>) {
+    pub fn judged(&mut self, ticket: Ticket, verdict: Verdict, page: &dyn Page, out: &mut Vec<Output>) {
         const NAME: &str = "onBeforeEventSend";
         let Some(at) = self.drafts.iter().position(|draft| draft.ticket == ticket) else { return };
         let draft = self.drafts.remove(at);
@@ -309,12 +345,25 @@ impl Beacon {
         let Some((_, engine)) = &mut self.configured else { return };
         let mut effects = Vec::new();
         tell(engine, &mut effects);
+        let purged = self.record == Some(Record::Purge) && engine.purged();
         self.carry(effects, out);
+        if purged {
+            self.record = Some(Record::Out);
+            self.keep(out);
+        }
         self.settle_flushes(out, None);
     }
 
     /// The page does something.
-    pub fn page(&mut self, event: PageEvent, now: Now, out: &mut Vec<Output>) {
+    pub fn page(&mut self, event: PageEvent, page: &dyn Page, out: &mut Vec<Output>) {
+        if let (PageEvent::Shown | PageEvent::Restored { .. }, Some((settings, _))) =
+            (&event, &self.configured)
+        {
+            // A page that slept has heard nothing of what others decided.
+            let (key, on_disk) = (settings.consent_key(), settings.delivery.storage);
+            let record = page.consent(&key, on_disk);
+            self.decided(&key, &record, page, out);
+        }
         match &event {
             PageEvent::Hidden | PageEvent::Leaving => self.birth.hidden = true,
             PageEvent::Shown => self.birth.hidden = false,
@@ -326,7 +375,26 @@ impl Beacon {
             PageEvent::Offline => self.birth.online = false,
             PageEvent::Online => self.birth.online = true,
         }
+        let now = page.clocks();
         self.deliver(out, |engine, effects| engine.page(event, now, effects));
+    }
+
+    /// A decision about consent was kept under `key`, by this instance or another, here or in another tab.
+    pub fn decided(&mut self, key: &str, record: &str, page: &dyn Page, out: &mut Vec<Output>) {
+        let ours = self.configured.as_ref().is_some_and(|(settings, _)| settings.consent_key() == key);
+        // A record that is removed decides nothing: the next visit begins without one.
+        if let Some(record) = Record::read(record).filter(|_| ours) {
+            self.decide(record, false, page, out);
+        }
+    }
+
+    /// What the page is to bring along for this instance, once it is configured, by the names of the
+    /// modules: `tcf`.
+    pub fn tracking(&self) -> &'static str {
+        match &self.configured {
+            Some((settings, _)) if settings.consent.follow => "tcf",
+            _ => "",
+        }
     }
 
     /// The time that a `flush` was given is over.
@@ -346,6 +414,7 @@ impl Beacon {
         let done = match call.command {
             "configure" => self.configure(&call, page, out),
             "sendEvent" | "sendProfile" => self.send(&call, page, out),
+            "setConsent" => self.set_consent(&call, page, out),
             "flush" => self.flush(&call, page, out),
             "setDebug" => self.set_debug(&call, out),
             _ => {
@@ -383,16 +452,27 @@ impl Beacon {
         let mut engine =
             Engine::new(config, &birth.document, &birth.owner, seed, birth.hidden, birth.restarts > 0);
         let now = page.clocks();
-        if delivery.storage {
-            engine.recall(&page.recall(&place(&settings)), now);
+        self.record = Record::read(&page.consent(&settings.consent_key(), delivery.storage));
+        self.consent = match self.record {
+            Some(record) => record.consent(),
+            None => settings.consent.undecided(page.wishes_privacy()),
+        };
+        match self.consent {
+            Consent::In if delivery.storage => engine.recall(&page.recall(&place(&settings)), now),
+            Consent::In => {}
+            withheld => engine.withhold(withheld),
         }
         if settings.context.has(Contexts::HINTS) {
             out.push(Output::AskHints);
         }
+        let purges = self.record == Some(Record::Purge);
         self.debug = settings.debug;
         self.configured = Some((settings, engine));
         self.deliver(out, |engine, effects| {
             engine.start(now, effects);
+            if purges {
+                engine.consent(Consent::Out, now, effects);
+            }
             if !online {
                 engine.page(PageEvent::Offline, now, effects);
             }
@@ -536,6 +616,50 @@ impl Beacon {
         Ok(())
     }
 
+    fn set_consent(&mut self, call: &Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> Result<(), Fault> {
+        let Some((settings, _)) = &self.configured else { return Ok(()) };
+        let (record, collect) = match decision(call.options, settings.consent.vendor_id)? {
+            true => (Record::In, "in"),
+            // Nothing has come since it was purged.
+            false if self.record == Some(Record::Out) => (Record::Out, "out"),
+            false => (Record::Purge, "out"),
+        };
+        self.decide(record, true, page, out);
+        out.push(Output::Resolve(call.ticket, Outcome::Decided(Decided { collect })));
+        Ok(())
+    }
+
+    /// Somebody has decided. All that follows from it begins here: first-party ids are made or read where
+    /// it is `In`, before pending events go, and deleted where it is `Out`.
+    fn decide(&mut self, record: Record, here: bool, page: &dyn Page, out: &mut Vec<Output>) {
+        let (before, consent) = (self.record.replace(record), record.consent());
+        if here {
+            self.keep(out);
+        }
+        // A refusal purges, even where the default had allowed nothing.
+        let decided = before.is_some() || consent == Consent::In;
+        if decided && self.consent == consent {
+            return;
+        }
+        self.consent = consent;
+        let Some((settings, _)) = &self.configured else { return };
+        let (storage, place, now) = (settings.delivery.storage, place(settings), page.clocks());
+        self.deliver(out, |engine, effects| {
+            if consent == Consent::In && storage {
+                engine.recall(&page.recall(&place), now);
+            }
+            engine.consent(consent, now, effects);
+        });
+    }
+
+    /// Keeps the decision and tells the others.
+    fn keep(&self, out: &mut Vec<Output>) {
+        if let (Some((settings, _)), Some(record)) = (&self.configured, self.record) {
+            let (key, on_disk) = (settings.consent_key(), settings.delivery.storage);
+            out.push(Output::Decided { key, record: record.text(), on_disk });
+        }
+    }
+
     fn flush(&mut self, call: &Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> Result<(), Fault> {
         let mut timeout = FLUSH_TIMEOUT_MS;
         if !call.options.is_empty() {
@@ -570,6 +694,11 @@ impl Beacon {
         let notes = self.configured.as_ref().map(|(_, engine)| engine.notes()).unwrap_or_default();
         Outcome::Status(Status {
             counts: self.counts(),
+            consent: match self.consent {
+                Consent::In => "in",
+                Consent::Out => "out",
+                Consent::Pending => "pending",
+            },
             timestamps_corrected: self.timestamps_corrected,
             engine_restarts: self.birth.restarts,
             parked: notes.parked,
@@ -609,7 +738,7 @@ impl Beacon {
                 Effect::Defer(requests) => {
                     Output::Defer(requests.into_iter().map(|(url, body)| (address(url), body)).collect())
                 }
-                Effect::Open { owner } => Output::Open { owner, lease: place(settings) },
+                Effect::Open { owner, create } => Output::Open { owner, lease: place(settings), create },
                 Effect::Remember(text) => Output::Remember(place(settings), text),
                 Effect::Close => Output::Close,
                 Effect::Write(op, write) => Output::Write(op, write),

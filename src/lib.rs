@@ -19,6 +19,7 @@
 
 pub mod collect;
 pub mod command;
+pub mod consent;
 pub mod declared;
 pub mod delivery;
 pub mod fault;

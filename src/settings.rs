@@ -3,6 +3,7 @@
 //! A [`Settings`] that exists is valid. An option this version does not know is an error that names
 //! it: a typing mistake must not lose data in silence.
 
+use crate::consent;
 use crate::delivery::Mode;
 use crate::fault::{Fault, Reason};
 use crate::json::{self, Kind};
@@ -144,6 +145,8 @@ pub struct Settings {
     pub identity_path: Vec<Segment>,
     /// The context each event carries.
     pub context: Contexts,
+    /// What holds until somebody decides, and how decisions are heard of.
+    pub consent: consent::Options,
     /// How messages travel.
     pub delivery: DeliveryOptions,
     /// Whether the page's `onBeforeEventSend` sees events before they are sent.
@@ -165,6 +168,7 @@ impl Settings {
         let (mut flow_id, mut source_name) = (None, None);
         let (mut context, mut delivery) = (Contexts::ALL, DeliveryOptions::default());
         let (mut sync_validation, mut before_event_send, mut debug) = (false, false, false);
+        let mut consent = consent::Options::default();
 
         each(text, |key, raw| {
             match key {
@@ -178,6 +182,7 @@ impl Settings {
                 "sourceName" => source_name = Some(string(raw)?),
                 "profile" => profiles = Some(profile(raw, &mut identity_path)?),
                 "context" => context = contexts(raw)?,
+                "consent" => consent = consent::Options::parse(raw)?,
                 "delivery" => each(raw, |key, raw| {
                     match key {
                         "transport" => delivery.transport = transport_choice(raw)?,
@@ -221,11 +226,17 @@ impl Settings {
             profiles,
             identity_path,
             context,
+            consent,
             delivery,
             before_event_send,
             debug,
             text: String::from(text),
         })
+    }
+
+    /// Where the decision about consent is kept.
+    pub fn consent_key(&self) -> String {
+        self.consent.key(&self.org_id)
     }
 
     /// The envelope of messages for `target`.
@@ -348,7 +359,11 @@ pub fn schema_ref(raw: &str) -> Result<(String, String), Fault> {
     Ok((required(id, "id")?, content_type))
 }
 
-fn required<T>(option: Option<T>, key: &str) -> Result<T, Fault> {
+/// The value of `key`.
+///
+/// # Errors
+/// There is none.
+pub fn required<T>(option: Option<T>, key: &str) -> Result<T, Fault> {
     option.ok_or_else(|| Fault::at(Reason::Missing, key))
 }
 

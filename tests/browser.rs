@@ -148,7 +148,7 @@ thread_local! {
 /// Every test starts so.
 fn begin() {
     if !STARTED.replace(true) {
-        GUARD.with(browser::start);
+        GUARD.with(|guard| browser::start(guard, js_sys::Object::new().into()));
     }
     FIRST.set(INSTANCES.get());
     take_faults();
@@ -274,7 +274,9 @@ async fn every_command_resolves_to_a_plain_object_with_the_documented_keys() {
     begin();
     let _fetch = Replaced::fetch(ANSWER_200);
     let profile = json!({ "datasetId": "p", "schema": { "id": "s" } });
-    let instance = configured(json!({ "profile": profile })).await;
+    // A decision is kept for all of the origin: under a key of this test.
+    let consent = json!({ "storageKey": "every-command" });
+    let instance = configured(json!({ "profile": profile, "consent": consent })).await;
     let keys = |value: Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
 
     let event = call(instance, "sendEvent", json!({ "xdm": { "_id": "a" } })).await.unwrap();
@@ -284,11 +286,13 @@ async fn every_command_resolves_to_a_plain_object_with_the_documented_keys() {
     assert_eq!(record, Ok(json!({ "status": "delivered" })));
     assert_eq!(call(instance, "flush", json!({})).await, Ok(json!({ "delivered": 0, "stored": 0 })));
     assert_eq!(call(instance, "setDebug", json!({ "enabled": false })).await, Ok(json!({})));
+    let yes = json!({ "consent": [{ "standard": "Adobe", "version": "1.0", "value": { "general": "in" } }] });
+    assert_eq!(call(instance, "setConsent", yes).await, Ok(json!({ "collect": "in" })));
     // The browser takes its time to open the outbox.
     assert_eq!(
         status_with(instance, |status| status["outbox"]["durable"] == true).await,
         json!({
-            "accepted": 2, "pending": 0, "queued": 0, "inFlight": 0, "handedOver": 0, "stored": 0, "delivered": 2,
+            "accepted": 2, "consent": "in", "pending": 0, "queued": 0, "inFlight": 0, "handedOver": 0, "stored": 0, "delivered": 2,
             "dropped": { "rejected": 0, "expired": 0, "evicted": 0, "consent": 0, "unanswered": 0, "cancelled": 0 },
             "timestampsCorrected": 0,
             "engineRestarts": 0,
@@ -298,13 +302,16 @@ async fn every_command_resolves_to_a_plain_object_with_the_documented_keys() {
     );
     let mut configuration = configuration(instance);
     configuration["profile"] = profile;
+    configuration["consent"] = consent;
     assert_eq!(
         call(instance, "getLibraryInfo", json!({})).await,
         Ok(json!({
             "name": "xdm-beacon",
             "version": env!("CARGO_PKG_VERSION"),
-            "commands":
-                ["configure", "sendEvent", "sendProfile", "flush", "getStatus", "setDebug", "getLibraryInfo"],
+            "commands": [
+                "configure", "sendEvent", "sendProfile", "setConsent", "flush", "getStatus", "setDebug",
+                "getLibraryInfo",
+            ],
             "engine": "wasm",
             "configuration": configuration,
         }))

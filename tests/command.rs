@@ -17,7 +17,7 @@ const CONFIGURED_TWICE: (&str, &str) =
     ("configured-twice", "may only be configured once: remove the second call");
 const UNKNOWN_COMMAND: (&str, &str) = (
     "unknown-command",
-    "is not a command: use configure, sendEvent, sendProfile, flush, getStatus, setDebug or getLibraryInfo",
+    "is not a command: use configure, sendEvent, sendProfile, setConsent, flush, getStatus, setDebug or getLibraryInfo",
 );
 const NO_PROFILE_DATASET: (&str, &str) =
     ("no-profile-dataset", "is required: name it here or set 'profile' in 'configure'");
@@ -30,12 +30,20 @@ const NOT_AN_ID: (&str, &str) =
     ("not-an-id", "must hold only characters that a URI may have (no spaces; a colon only after a scheme)");
 const TOO_LARGE: (&str, &str) = ("too-large", "is larger than 1 MB: send less");
 
-const COMMANDS: [&str; 7] =
-    ["configure", "sendEvent", "sendProfile", "flush", "getStatus", "setDebug", "getLibraryInfo"];
+const COMMANDS: [&str; 8] = [
+    "configure",
+    "sendEvent",
+    "sendProfile",
+    "setConsent",
+    "flush",
+    "getStatus",
+    "setDebug",
+    "getLibraryInfo",
+];
 /// Nothing was counted yet.
 const NOTHING: fn() -> Value = || {
     json!({
-        "accepted": 0, "pending": 0, "queued": 0, "inFlight": 0, "handedOver": 0, "stored": 0, "delivered": 0,
+        "accepted": 0, "consent": "in", "pending": 0, "queued": 0, "inFlight": 0, "handedOver": 0, "stored": 0, "delivered": 0,
         "dropped": { "rejected": 0, "expired": 0, "evicted": 0, "consent": 0, "unanswered": 0, "cancelled": 0 },
         "timestampsCorrected": 0,
         "engineRestarts": 0,
@@ -67,7 +75,7 @@ fn answer(status: u16, body: &str) -> Answer<'_> {
 #[test]
 fn an_unknown_command_is_named_before_and_after_configure() {
     for mut tag in [Tag::bare(), plain()] {
-        for command in ["sendevent", "track", "undefined", "[object Object]", "setConsent"] {
+        for command in ["sendevent", "track", "undefined", "[object Object]", "setconsent"] {
             assert_eq!(tag.outcome(command, json!({})), refusal(command, UNKNOWN_COMMAND));
         }
         assert_eq!(tag.outcome("", json!({})), refusal("", UNKNOWN_COMMAND));
@@ -118,6 +126,7 @@ fn options_as_a_whole_are_an_object_or_left_out() {
     for (command, path, reason) in [
         ("configure", "options", NOT_AN_OBJECT),
         ("sendProfile", "xdm", MISSING),
+        ("setConsent", "options", NOT_AN_OBJECT),
         ("setDebug", "options", NOT_AN_OBJECT),
     ] {
         let mut tag = if command == "configure" { Tag::bare() } else { plain() };
@@ -133,7 +142,8 @@ fn options_as_a_whole_are_an_object_or_left_out() {
 
 #[test]
 fn an_option_that_a_command_does_not_know_is_named() {
-    let table: [(&str, &[&str]); 6] = [
+    let table: [(&str, &[&str]); 7] = [
+        ("setConsent", &["identityMap", "Consent"]),
         ("sendEvent", &["renderDecisions", "Type", "xdm ", "schemaRef", "schema.version"]),
         ("sendProfile", &["type", "timestamp", "priority", "documentUnloading", "data", "schema.version"]),
         ("flush", &["timeoutMs", "enabled"]),
@@ -162,7 +172,7 @@ fn an_option_that_a_command_does_not_know_is_named() {
 fn each_option_refuses_every_kind_but_its_own() {
     type Row = (&'static str, &'static str, (&'static str, &'static str), &'static [&'static str]);
     // What stands for nothing (null, and in the event also {} and []) is left out, not refused.
-    let table: [Row; 23] = [
+    let table: [Row; 24] = [
         ("sendEvent", "type", NOT_A_STRING, &["string", "null", "array", "object"]),
         ("sendEvent", "xdm", NOT_AN_OBJECT, &["object", "null"]),
         ("sendEvent", "mapping", NOT_AN_OBJECT, &["object", "null"]),
@@ -185,6 +195,7 @@ fn each_option_refuses_every_kind_but_its_own() {
         ("sendProfile", "schema", NOT_AN_OBJECT, &["object", "null"]),
         ("sendProfile", "schema.id", NOT_A_STRING, &["string"]),
         ("flush", "timeout", NOT_MILLISECONDS, &[]),
+        ("setConsent", "consent", NOT_AN_ARRAY, &["array"]),
         ("setDebug", "enabled", NOT_A_BOOLEAN, &["boolean"]),
     ];
     for (command, path, reason, right) in table {

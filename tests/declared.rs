@@ -40,6 +40,11 @@ fn each_attribute_is_its_option() {
         ("profileSchemaContentType", "t", json!({"profile": {"schema": {"contentType": "t"}}})),
         ("profileIdentityPath", "_a.id", json!({"profile": {"identityPath": "_a.id"}})),
         ("context", "web device", json!({"context": ["web", "device"]})),
+        ("consentDefault", "pending", json!({"consent": {"default": "pending"}})),
+        ("consentStorageKey", "choice", json!({"consent": {"storageKey": "choice"}})),
+        ("consentGlobalPrivacyControl", "", json!({"consent": {"globalPrivacyControl": true}})),
+        ("consentTcfFollow", "true", json!({"consent": {"tcf": {"follow": true}}})),
+        ("consentTcfVendorId", "12", json!({"consent": {"tcf": {"vendorId": 12}}})),
         ("deliveryTransport", "beacon", json!({"delivery": {"transport": "beacon"}})),
         ("deliveryMaxBatchEvents", "10", json!({"delivery": {"maxBatchEvents": 10}})),
         ("deliveryMaxBatchBytes", " 32000 ", json!({"delivery": {"maxBatchBytes": 32_000}})),
@@ -89,6 +94,8 @@ fn a_flag_is_on_by_being_there() {
         ("debug", "debug"),
         ("deliverySyncValidation", "delivery.syncValidation"),
         ("deliveryStorage", "delivery.storage"),
+        ("consentGlobalPrivacyControl", "consent.globalPrivacyControl"),
+        ("consentTcfFollow", "consent.tcf.follow"),
     ] {
         for (text, value) in [
             ("", json!(true)),

@@ -6,7 +6,8 @@ mod support;
 
 use serde_json::{Value, json};
 use support::*;
-use xdm_beacon::delivery::Mode;
+use xdm_beacon::consent;
+use xdm_beacon::delivery::{Consent, Mode};
 use xdm_beacon::settings::{Contexts, DeliveryOptions, Settings, TransportChoice};
 
 const NOT_A_URL: (&str, &str) =
@@ -20,6 +21,9 @@ const NOT_A_CONTEXT: (&str, &str) = (
 const NOT_A_TRANSPORT: (&str, &str) = ("not-a-transport", "must be \"auto\", \"beacon\" or \"fetch\"");
 const NOT_A_MODE: (&str, &str) = ("not-a-mode", "must be \"balanced\", \"atLeastOnce\" or \"atMostOnce\"");
 const NOT_A_FUNCTION: (&str, &str) = ("not-a-function", "must be a function");
+const NOT_A_CONSENT: (&str, &str) = ("not-a-consent", "must be \"in\", \"out\" or \"pending\"");
+const NOT_A_VENDOR: (&str, &str) =
+    ("not-a-vendor", "must be a number of the IAB's list of vendors, 1 to 65535 (Adobe's is 565)");
 const OUT_OF_RANGE: (&str, &str) = ("out-of-range", "must be a whole number, 1 to 2147483647");
 const NOT_MILLISECONDS: (&str, &str) =
     ("not-milliseconds", "must be a whole number of milliseconds, 0 to 2147483647");
@@ -48,6 +52,12 @@ fn everything() -> Value {
             "identityPath": "_acme.customerID",
         },
         "context": ["web", "device"],
+        "consent": {
+            "default": "pending",
+            "storageKey": "choice",
+            "globalPrivacyControl": true,
+            "tcf": { "follow": true, "vendorId": 1 },
+        },
         "delivery": {
             "transport": "fetch",
             "maxBatchEvents": 10,
@@ -92,6 +102,15 @@ fn the_defaults_are_the_documented_ones() {
     };
     assert_eq!(settings.delivery, delivery);
     assert!(!settings.before_event_send);
+    let consent = consent::Options {
+        default: Consent::In,
+        storage_key: None,
+        privacy_control: false,
+        follow: false,
+        vendor_id: 565,
+    };
+    assert_eq!(settings.consent, consent);
+    assert_eq!(settings.consent_key(), "xdm-beacon.consent.0A1B2C3D4E5F60718293A4B5@AdobeOrg");
     assert!(!settings.debug);
     for context in ALL_CONTEXTS {
         assert!(settings.context.has(context.1), "{} is on by default", context.0);
@@ -111,6 +130,13 @@ fn each_required_option_is_missed_by_its_path() {
         "sourceName",
         "profile",
         "context",
+        "consent",
+        "consent.default",
+        "consent.storageKey",
+        "consent.globalPrivacyControl",
+        "consent.tcf",
+        "consent.tcf.follow",
+        "consent.tcf.vendorId",
         "delivery",
         "debug",
         "schema.contentType",
@@ -135,7 +161,7 @@ fn each_required_option_is_missed_by_its_path() {
 #[test]
 fn each_option_refuses_every_kind_but_its_own() {
     type Row = (&'static str, (&'static str, &'static str), &'static [&'static str]);
-    let table: [Row; 27] = [
+    let table: [Row; 33] = [
         ("endpoint", NOT_A_STRING, &["string"]),
         ("batchEndpoint", NOT_A_STRING, &["string", "null"]),
         ("orgId", NOT_A_STRING, &["string"]),
@@ -152,6 +178,12 @@ fn each_option_refuses_every_kind_but_its_own() {
         ("profile.schema.contentType", NOT_A_STRING, &["string"]),
         ("profile.identityPath", NOT_A_STRING, &["string"]),
         ("context", NOT_AN_ARRAY, &["array"]),
+        ("consent", NOT_AN_OBJECT, &["object"]),
+        ("consent.storageKey", NOT_A_STRING, &["string"]),
+        ("consent.globalPrivacyControl", NOT_A_BOOLEAN, &["boolean"]),
+        ("consent.tcf", NOT_AN_OBJECT, &["object"]),
+        ("consent.tcf.follow", NOT_A_BOOLEAN, &["boolean"]),
+        ("consent.tcf.vendorId", NOT_A_VENDOR, &[]),
         ("delivery", NOT_AN_OBJECT, &["object"]),
         ("delivery.maxBatchEvents", OUT_OF_RANGE, &[]),
         ("delivery.maxBatchBytes", OUT_OF_RANGE, &[]),
@@ -177,6 +209,9 @@ fn each_option_refuses_every_kind_but_its_own() {
         let path = "delivery.transport";
         let options = with(everything(), path, value.clone());
         assert_eq!(configure(options), refusal(path, NOT_A_TRANSPORT), "{path} given {kind}");
+        let path = "consent.default";
+        let options = with(everything(), path, value.clone());
+        assert_eq!(configure(options), refusal(path, NOT_A_CONSENT), "{path} given {kind}");
         let path = "delivery.mode";
         let options = with(everything(), path, value.clone());
         assert_eq!(configure(options), refusal(path, NOT_A_MODE), "{path} given {kind}");
@@ -200,6 +235,7 @@ fn an_empty_string_is_no_value_of_any_option() {
         "profile.schema.id",
         "profile.schema.contentType",
         "profile.identityPath",
+        "consent.storageKey",
         "delivery.sequencePath",
     ] {
         assert_eq!(configure(with(everything(), path, json!(""))), refusal(path, EMPTY));
@@ -230,6 +266,25 @@ fn an_identity_path_is_a_path() {
 }
 
 #[test]
+fn consent_is_in_out_or_pending_and_a_vendor_has_a_number() {
+    for (word, consent) in [("in", Consent::In), ("out", Consent::Out), ("pending", Consent::Pending)] {
+        assert_eq!(settings(&with(configuration(), "consent.default", json!(word))).consent.default, consent);
+    }
+    for word in ["In", "", "yes", "out "] {
+        let options = with(configuration(), "consent.default", json!(word));
+        assert_eq!(configure(options), refusal("consent.default", NOT_A_CONSENT), "{word:?}");
+    }
+    for id in [1, 565, 65_535] {
+        let options = with(configuration(), "consent.tcf.vendorId", json!(id));
+        assert_eq!(i64::from(settings(&options).consent.vendor_id), id);
+    }
+    for id in [json!(0), json!(-1), json!(65_536), json!(1.5), json!("565"), json!(1e300)] {
+        let options = with(configuration(), "consent.tcf.vendorId", id.clone());
+        assert_eq!(configure(options), refusal("consent.tcf.vendorId", NOT_A_VENDOR), "{id}");
+    }
+}
+
+#[test]
 fn an_option_that_this_version_does_not_know_is_named() {
     for path in [
         "endPoint",
@@ -237,6 +292,8 @@ fn an_option_that_this_version_does_not_know_is_named() {
         "schema.version",
         "profile.orgId",
         "profile.schema.version",
+        "consent.defaultConsent",
+        "consent.tcf.vendor",
         "delivery.Transport",
         "delivery.maxWait",
     ] {

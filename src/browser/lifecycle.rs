@@ -39,7 +39,10 @@ pub fn start(guard: &Function) {
             }
             // Another page has changed the origin's storage.
             "storage" if storage::is_handoff(&text(&event, "key")) => PageEvent::Inherits,
-            "storage" => return,
+            "storage" => {
+                super::decided(&text(&event, "key"), &text(&event, "newValue"));
+                return;
+            }
             "online" => PageEvent::Online,
             "offline" => PageEvent::Offline,
             "freeze" => PageEvent::Hidden,

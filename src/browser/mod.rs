@@ -45,12 +45,13 @@ thread_local! {
     static INSTANCES: RefCell<Vec<Instance>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Called once before anything else. `guard` wraps a callback so that no exception leaves it.
+/// Called once before anything else. `guard` wraps a callback so that no exception leaves it; `memory`
+/// is an object that outlives the engine.
 #[wasm_bindgen]
-pub fn start(guard: &Function) {
+pub fn start(guard: &Function, memory: JsValue) {
     timers::begin(guard);
     network::start(guard);
-    storage::start(guard);
+    storage::start(guard, memory);
     locks::start(guard);
     lifecycle::start(guard);
     page::start(guard);
@@ -125,6 +126,15 @@ fn with_ticket(
     });
 }
 
+/// The modules of the loader that an instance is to be watched by, once it is configured.
+#[wasm_bindgen]
+pub fn tracking(instance: u32) -> String {
+    INSTANCES.with_borrow(|instances| {
+        let modules = instances.get(instance as usize).map(|instance| instance.beacon.tracking());
+        String::from(modules.unwrap_or_default())
+    })
+}
+
 /// Tells an instance's engine something.
 fn tell(handle: u32, tell: impl FnOnce(&mut Engine, &mut Vec<Effect>)) {
     with(handle, |instance, out| instance.beacon.deliver(out, tell));
@@ -159,9 +169,18 @@ fn surveyed(handle: u32, survey: Survey) {
 }
 
 fn page_event(event: &PageEvent) {
+    for_each(|instance, out| instance.beacon.page(event.clone(), &BrowserPage, out));
+}
+
+/// Somebody has decided about consent, in this page or another.
+fn decided(key: &str, record: &str) {
+    for_each(|instance, out| instance.beacon.decided(key, record, &BrowserPage, out));
+}
+
+fn for_each(act: impl Fn(&mut Instance, &mut Vec<Output>)) {
     let count = INSTANCES.with_borrow(Vec::len) as u32;
     for handle in 0..count {
-        with(handle, |instance, out| instance.beacon.page(event.clone(), clocks(), out));
+        with(handle, &act);
     }
 }
 
@@ -174,11 +193,11 @@ fn with(handle: u32, act: impl FnOnce(&mut Instance, &mut Vec<Output>)) {
             act(instance, &mut out);
         }
     });
-    carry_out(handle, decided(handle, out));
+    carry_out(handle, judged(handle, out));
 }
 
 /// Lets the page decide on the events among the outputs, at once, whatever else waits to be carried out.
-fn decided(handle: u32, outputs: Vec<Output>) -> Vec<Output> {
+fn judged(handle: u32, outputs: Vec<Output>) -> Vec<Output> {
     let mut rest = Vec::with_capacity(outputs.len());
     for output in outputs {
         match output {
@@ -186,7 +205,7 @@ fn decided(handle: u32, outputs: Vec<Output>) -> Vec<Output> {
                 let verdict = ask(handle, &json);
                 INSTANCES.with_borrow_mut(|instances| {
                     if let Some(instance) = instances.get_mut(handle as usize) {
-                        instance.beacon.decided(ticket, verdict, &BrowserPage, &mut rest);
+                        instance.beacon.judged(ticket, verdict, &BrowserPage, &mut rest);
                     }
                 });
             }
@@ -231,7 +250,10 @@ fn carry_out(handle: u32, outputs: Vec<Output>) {
                     tell(handle, |engine, effects| engine.deferred(taken, clocks(), effects));
                 }
             }
-            Output::Open { owner, lease } => locks::hold(handle, owner, lease),
+            Output::Open { owner, lease, create } => {
+                storage::allow(create);
+                locks::hold(handle, owner, lease);
+            }
             Output::Close => locks::release(handle),
             Output::Write(op, write) => storage::write(handle, op, write),
             Output::Survey(after) => storage::survey(handle, &after),
@@ -240,9 +262,13 @@ fn carry_out(handle: u32, outputs: Vec<Output>) {
                 tell(handle, |engine, effects| engine.handed_off(&owner, kept, clocks(), effects));
             }
             Output::Remember(name, text) => storage::remember(&name, &text),
+            Output::Decided { key, record, on_disk } => {
+                storage::set_consent(&key, record, on_disk);
+                decided(&key, record);
+            }
             Output::Wake(when) => wake(handle, when),
             Output::AskHints => page::ask_hints(),
-            // Those were taken out: `decided`.
+            // Those were taken out: `judged`.
             Output::BeforeSend(..) => {}
             Output::Resolve(ticket, outcome) => {
                 if let Some((resolve, _)) = take(handle, ticket) {

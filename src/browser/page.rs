@@ -127,6 +127,14 @@ impl Page for BrowserPage {
     fn has_deferred(&self) -> bool {
         get(&global(), "fetchLater").is_function()
     }
+
+    fn consent(&self, key: &str, on_disk: bool) -> String {
+        storage::consent(key, on_disk)
+    }
+
+    fn wishes_privacy(&self) -> bool {
+        get(&get(&global(), "navigator"), "globalPrivacyControl") == JsValue::TRUE
+    }
 }
 
 /// `Date.now()` and `performance.now()`.

@@ -3,7 +3,7 @@
 //! As with the network, one callback serves all requests: each step is that callback with numbers
 //! bound to it.
 
-use super::values::get;
+use super::values::{Thenable, get, set, text};
 use crate::delivery::{Claim, DiskOp, SURVEY_RECORDS, Survey, Write};
 use js_sys::{Array, Function, Object, global};
 use std::cell::RefCell;
@@ -19,6 +19,8 @@ extern "C" {
     type Target;
     #[wasm_bindgen(catch, js_namespace = indexedDB, js_name = open)]
     fn open_database(name: &str, version: u32) -> Result<Target, JsValue>;
+    #[wasm_bindgen(catch, js_namespace = indexedDB)]
+    fn databases() -> Result<Thenable, JsValue>;
     #[wasm_bindgen(method, setter, js_name = onsuccess)]
     fn on_success(this: &Target, then: &Function);
     #[wasm_bindgen(method, setter, js_name = onerror)]
@@ -46,6 +48,8 @@ extern "C" {
     fn store(this: &Target, name: &str) -> Result<Target, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn commit(this: &Target) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn abort(this: &Target) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn put(this: &Target, value: &str, key: &str) -> Result<Target, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -77,6 +81,7 @@ const COMMITTED: u32 = 4;
 const ABORTED: u32 = 5;
 const FOUND: u32 = 6;
 const READ: u32 = 7;
+const LISTED: u32 = 8;
 
 /// A transaction under way.
 struct Work {
@@ -99,6 +104,12 @@ struct Reading {
 struct State {
     /// `(step, number, value)`
     callback: Option<Function>,
+    /// What is kept here outlives the engine, and stands in for a disk that is denied.
+    memory: JsValue,
+    /// Some instance needs the database; without, none is made.
+    create: bool,
+    /// It was not made.
+    aborted: bool,
     database: Option<Target>,
     opening: bool,
     /// Instances that wait for the database.
@@ -112,11 +123,18 @@ thread_local! {
     static STATE: RefCell<State> = RefCell::default();
 }
 
-pub fn start(guard: &Function) {
+pub fn start(guard: &Function, memory: JsValue) {
     let callback: Closure<dyn Fn(u32, u32, JsValue)> = Closure::new(step);
-    if let Ok(callback) = guard.call1(&JsValue::UNDEFINED, &callback.into_js_value()) {
-        STATE.with_borrow_mut(|state| state.callback = Some(callback.unchecked_into()));
-    }
+    let callback = guard.call1(&JsValue::UNDEFINED, &callback.into_js_value());
+    STATE.with_borrow_mut(|state| {
+        state.memory = memory;
+        state.callback = callback.ok().map(JsCast::unchecked_into);
+    });
+}
+
+/// From now on the database may be made where there is none.
+pub fn allow(create: bool) {
+    STATE.with_borrow_mut(|state| state.create |= create);
 }
 
 fn bound(at: u32, number: u32) -> Function {
@@ -135,8 +153,17 @@ pub fn open(instance: u32) {
     if open {
         opened(true);
     } else if !opening {
-        reopen();
+        let listed = || databases()?.then(&bound(LISTED, 0), &bound(FAILED, 0));
+        // Older browsers cannot tell which there are.
+        if may_create() || listed().is_err() {
+            reopen();
+        }
     }
+}
+
+/// A page that was left before it had a database has left a hand-off, which is taken over by way of one.
+fn may_create() -> bool {
+    STATE.with_borrow(|state| state.create) || storage_keys().iter().any(|key| is_handoff(key))
 }
 
 fn reopen() {
@@ -168,8 +195,20 @@ fn request_of(event: &JsValue) -> JsValue {
 
 fn step(at: u32, number: u32, event: JsValue) {
     match at {
+        LISTED => {
+            let is_ours = |database: JsValue| text(&database, "name") == DATABASE;
+            let there = event.dyn_ref::<Array>().is_some_and(|list| list.iter().any(is_ours));
+            if there || may_create() { reopen() } else { opened(false) }
+        }
         UPGRADE => {
-            let _ = get(&request_of(&event), "result").unchecked_into::<Target>().create_store(STORE);
+            let request = request_of(&event);
+            if may_create() {
+                let _ = get(&request, "result").unchecked_into::<Target>().create_store(STORE);
+            } else {
+                // There is none, and so nothing to purge. This way there will be none either.
+                STATE.with_borrow_mut(|state| state.aborted = true);
+                let _ = get(&request, "transaction").unchecked_into::<Target>().abort();
+            }
         }
         OPENED => {
             let database = get(&request_of(&event), "result").unchecked_into::<Target>();
@@ -178,7 +217,11 @@ fn step(at: u32, number: u32, event: JsValue) {
             STATE.with_borrow_mut(|state| state.database = Some(database));
             opened(true);
         }
-        FAILED => opened(false),
+        FAILED => {
+            let aborted = STATE.with_borrow_mut(|state| std::mem::take(&mut state.aborted));
+            // Somebody may have come to need it meanwhile.
+            if aborted && may_create() { reopen() } else { opened(false) }
+        }
         CLOSED => {
             // Somebody deletes the database or brings a newer version: not to be held up by us.
             let database = STATE.with_borrow_mut(|state| state.database.take());
@@ -335,11 +378,27 @@ pub fn set_handoff(owner: &str, text: &str) -> bool {
 
 /// What the tab remembers for as long as it lives.
 pub fn remember(name: &str, text: &str) {
-    let _ = session_storage().set_item(&prefixed(MEMORY, name), text);
+    let (storage, key) = (session_storage(), prefixed(MEMORY, name));
+    let _ = if text.is_empty() { storage.remove_item(&key) } else { storage.set_item(&key, text) };
 }
 
 pub fn recall(name: &str) -> String {
     session_storage().get_item(&prefixed(MEMORY, name)).ok().flatten().unwrap_or_default()
+}
+
+/// Keeps a decision about consent for as long as the page lives, and on disk.
+pub fn set_consent(key: &str, record: &str, on_disk: bool) {
+    STATE.with_borrow(|state| set(&state.memory, key, &record.into()));
+    if on_disk && !set_text(key, record) {
+        // Better none than one that says otherwise; and there may be room now.
+        set_text(key, "");
+        set_text(key, record);
+    }
+}
+
+pub fn consent(key: &str, on_disk: bool) -> String {
+    let kept = if on_disk { get_text(key) } else { String::new() };
+    if kept.is_empty() { STATE.with_borrow(|state| text(&state.memory, key)) } else { kept }
 }
 
 fn session_storage() -> Storage {

@@ -69,6 +69,11 @@ pub trait Page {
     fn recall(&self, name: &str) -> String;
     /// Whether this browser has `fetchLater`.
     fn has_deferred(&self) -> bool;
+    /// The record of a decision about consent that is kept under this key; empty without. `on_disk`: not
+    /// only in this page's memory.
+    fn consent(&self, key: &str, on_disk: bool) -> String;
+    /// Whether the browser says by Global Privacy Control that its user wants privacy.
+    fn wishes_privacy(&self) -> bool;
 }
 
 /// Writes the chosen contexts as one XDM object. `news` is where the visitor came from, if that is to be

@@ -313,6 +313,8 @@ pub enum Effect {
     Open {
         /// The name.
         owner: String,
+        /// Whether to make an outbox where there is none. It is made for hand-offs, too.
+        create: bool,
     },
     /// Let go of name and lease: the page leaves.
     Close,
@@ -328,7 +330,8 @@ pub enum Effect {
         /// The text.
         text: String,
     },
-    /// Keep this text for as long as the tab lives, for [`Engine::recall`] of the pages that follow.
+    /// Keep this text for as long as the tab lives, for [`Engine::recall`] of the pages that follow; forget
+    /// it when it is empty.
     Remember(String),
     /// Call [`Engine::tick`] when `mono` is this or more. Replaces what was asked for before.
     Wake(Millis),

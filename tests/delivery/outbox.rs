@@ -528,6 +528,107 @@ fn consent_refused_from_the_beginning_still_purges_the_outbox() {
 }
 
 #[test]
+fn a_purge_is_over_when_all_was_looked_through_and_removed() {
+    let mut page = Page::new(config());
+    assert!(!page.engine.purged(), "nobody has refused");
+    page.disk.insert(String::from("gone/m10"), record(&page.config, 10, page.now.wall));
+    page.consent(Consent::Out);
+    page.wait(0);
+    assert!(!page.engine.purged(), "what others left was not looked for");
+    page.lease(true);
+    page.survey(&[]);
+    assert!(!page.engine.purged(), "it is not removed yet");
+    page.abort();
+    page.wait(0);
+    assert!(!page.engine.purged(), "it could not be removed");
+    page.wait(MINUTE);
+    page.survey(&[]);
+    page.commit();
+    assert!(page.engine.purged());
+    assert_eq!(page.keys(), [""; 0]);
+    page.consent(Consent::In);
+    assert!(!page.engine.purged());
+
+    // What flies may have to be told of yet.
+    let mut page = Page::new(config());
+    page.accept_all([1]);
+    page.commit();
+    page.consent(Consent::Out);
+    page.lead(&[]);
+    assert_eq!(page.keys(), ["life/m1"]);
+    assert!(!page.engine.purged());
+    page.answer(1, status(200));
+    page.commit();
+    assert_eq!(page.keys(), [""; 0]);
+    assert!(page.engine.purged());
+
+    // Where nothing is stored there is nothing to purge.
+    let mut page = Page::new(Config { storage: false, ..config() });
+    page.consent(Consent::Out);
+    assert!(page.engine.purged());
+}
+
+#[test]
+fn what_nobody_has_decided_opens_nothing_and_a_refusal_makes_nothing() {
+    for withheld in [Consent::Pending, Consent::Out] {
+        let mut page = Page::born(config(), Birth { withheld, ..Birth::default() });
+        page.accept_all([1]);
+        page.page(PageEvent::Hidden);
+        page.page(PageEvent::Leaving);
+        page.page(PageEvent::Restored { owner: String::from("again") });
+        page.wait(MINUTE);
+        assert_eq!(page.opened, [""; 0], "{withheld:?}");
+        let fate = if withheld == Consent::Out { dropped(DropReason::Consent) } else { Some(Fate::Pending) };
+        assert_eq!(page.fate(1), fate);
+
+        page.consent(Consent::Out);
+        assert_eq!((page.opened.len(), page.creates), (1, false), "{withheld:?}");
+        assert!(!page.engine.purged());
+        let closed = page.closed;
+        page.answer_open(false);
+        assert_eq!(page.closed, closed + 1, "the name is let go of");
+        assert!(page.engine.purged());
+        assert_eq!(page.opened.len(), 1);
+
+        page.consent(Consent::In);
+        assert_eq!((page.opened.len(), page.creates), (2, true), "{withheld:?}");
+        page.answer_open(true);
+        page.accept_all([2]);
+        page.commit();
+        assert_eq!(page.keys(), ["again/m2"], "{withheld:?}");
+        assert_eq!(page.sent_tickets(), [[2]], "{withheld:?}");
+    }
+}
+
+#[test]
+fn consent_given_while_a_refusal_still_looks_for_an_outbox_opens_one() {
+    let mut page = Page::born(config(), Birth { withheld: Consent::Pending, ..Birth::default() });
+    page.consent(Consent::Out);
+    page.consent(Consent::In);
+    assert_eq!((page.opened.len(), page.creates), (1, false));
+    page.answer_open(false);
+    assert_eq!((page.opened.len(), page.creates), (2, true));
+    page.answer_open(false);
+    // Denied, this time.
+    assert_eq!(page.opened.len(), 2);
+    page.accept_all([1]);
+    assert_eq!(page.sent_tickets(), [[1]]);
+}
+
+#[test]
+fn what_an_endpoint_is_known_for_is_forgotten_with_a_refusal() {
+    let mut page = Page::new(config());
+    page.accept_all([1, 2]);
+    page.answer(1, status(200));
+    assert_ne!(page.remembered, "");
+    page.accept_all([3]);
+    page.consent(Consent::Out);
+    assert_eq!(page.remembered, "");
+    page.answer(2, status(200));
+    assert_eq!(page.remembered, "", "an answer that comes later is not remembered");
+}
+
+#[test]
 fn while_consent_is_pending_nobody_looks_at_what_others_left() {
     let mut page = Page::new(config());
     page.disk.insert(String::from("gone/m10"), record(&page.config, 10, page.now.wall));

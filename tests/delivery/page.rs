@@ -96,7 +96,10 @@ pub struct Birth {
     pub hidden: bool,
     pub restarted: bool,
     pub recalled: String,
+    /// What somebody has decided.
     pub consent: Consent,
+    /// What holds since nobody has.
+    pub withheld: Consent,
     pub now: Now,
 }
 
@@ -110,6 +113,7 @@ impl Default for Birth {
             restarted: false,
             recalled: String::new(),
             consent: Consent::In,
+            withheld: Consent::In,
             now: START,
         }
     }
@@ -134,6 +138,8 @@ pub struct Page {
     pub handoff_quota: usize,
     /// The names that the page has held.
     pub opened: Vec<String>,
+    /// Whether the outbox that was last asked for is to be made where there is none.
+    pub creates: bool,
     pub closed: usize,
     /// Surveys under way: above which key.
     pub surveys: Vec<String>,
@@ -172,7 +178,7 @@ impl Page {
 
     /// A page whose outbox has not answered yet.
     pub fn born(config: Config, birth: Birth) -> Page {
-        let Birth { owner, document, seed, hidden, restarted, recalled, consent, now } = birth;
+        let Birth { owner, document, seed, hidden, restarted, recalled, consent, withheld, now } = birth;
         let mut page = Page {
             engine: Engine::new(config.clone(), &document, owner, seed, hidden, restarted),
             config,
@@ -187,6 +193,7 @@ impl Page {
             handoffs: BTreeMap::new(),
             handoff_quota: 5_000_000,
             opened: Vec::new(),
+            creates: false,
             closed: 0,
             surveys: Vec::new(),
             remembered: recalled,
@@ -197,6 +204,7 @@ impl Page {
             wake: None,
         };
         page.engine.recall(&page.remembered, now);
+        page.engine.withhold(withheld);
         if consent != Consent::In {
             page.consent(consent);
         }
@@ -281,7 +289,10 @@ impl Page {
                     self.engine.deferred(taken, self.now, more);
                 }
             }
-            Effect::Open { owner } => self.opened.push(owner),
+            Effect::Open { owner, create } => {
+                self.opened.push(owner);
+                self.creates = create;
+            }
             Effect::Close => self.closed += 1,
             Effect::Survey(above) => self.surveys.push(above),
             Effect::Remember(text) => self.remembered = text,

@@ -217,7 +217,16 @@ test("the library tells what it is and how it was configured", async () => {
   assert.deepEqual(value, {
     name: "xdm-beacon",
     version: "0.1.0",
-    commands: ["configure", "sendEvent", "sendProfile", "flush", "getStatus", "setDebug", "getLibraryInfo"],
+    commands: [
+      "configure",
+      "sendEvent",
+      "sendProfile",
+      "setConsent",
+      "flush",
+      "getStatus",
+      "setDebug",
+      "getLibraryInfo",
+    ],
     engine: "wasm",
     configuration: optionsFor(inlet.origin, { context: ["web"] }),
   });

@@ -63,6 +63,7 @@ const rejected = (detail) => ({ status: "dropped", reason: "rejected", ...(detai
 /** The whole of `getStatus` when these events are where they stay, `more` overriding it. */
 const statusOf = ({ status }, more) => ({
   accepted: 1,
+  consent: "in",
   ...NONE,
   ...(status === "dropped" ? { dropped: { ...DROPPED, rejected: 1 } } : { [status]: 1 }),
   timestampsCorrected: 0,

@@ -182,6 +182,33 @@ function listen() {
     );
 }
 
+/** Runs in the page, before anything else: keeps every WebAssembly instance that is made, to be broken. */
+export function keepInstances() {
+  const made = [];
+  const { instantiate, Instance } = WebAssembly;
+  WebAssembly.instantiate = async (...args) => {
+    const answer = await instantiate(...args);
+    made.push(answer.instance ?? answer);
+    return answer;
+  };
+  WebAssembly.Instance = new Proxy(Instance, {
+    construct: (target, args) => {
+      const instance = new target(...args);
+      made.push(instance);
+      return instance;
+    },
+  });
+  window.engines = () => made.length;
+  window.fillMemory = () => new Uint8Array(made.at(-1).exports.memory.buffer).fill(0xff);
+  window.emptyTable = () => {
+    for (const member of Object.values(made.at(-1).exports)) {
+      if (member instanceof WebAssembly.Table && member.length > 100) {
+        for (let at = 0; at < member.length; at++) member.set(at, null);
+      }
+    }
+  };
+}
+
 /** Options of `configure` for the demo's datasets at the inlet, or whatever else listens at `origin`. */
 export const optionsFor = (origin, more) => ({
   ...configuration,

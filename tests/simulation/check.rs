@@ -150,6 +150,7 @@ listed! {
         OtherEndpoint,
         ConsentPending,
         ConsentOut,
+        NothingToPurge,
         TwoInstances,
         TransportBeacon,
         TransportFetch,

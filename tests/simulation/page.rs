@@ -287,8 +287,10 @@ impl World<'_> {
             self.slots[s].health = *health;
             self.input(s, |engine, now, _| engine.recall(&text, now));
         }
-        if consent != Consent::In {
-            self.input(s, |engine, now, fx| engine.consent(consent, now, fx));
+        match consent {
+            Consent::In => {}
+            Consent::Pending => self.input(s, |engine, _, _| engine.withhold(consent)),
+            Consent::Out => self.input(s, |engine, now, fx| engine.consent(consent, now, fx)),
         }
         self.input(s, |engine, now, fx| engine.start(now, fx));
         if !self.online {
@@ -874,8 +876,14 @@ impl World<'_> {
         match effect {
             Effect::Send(request) => self.send(s, request),
             Effect::Defer(request) => self.defer(s, request),
-            Effect::Open { owner } => {
-                trace!(self, "s{s} opens as {owner}");
+            Effect::Open { owner, create } => {
+                trace!(self, "s{s} opens as {owner}, creating: {create}");
+                if create
+                    && self.consent == Consent::Out
+                    && self.pages[self.slots[s].page].consent != Consent::In
+                {
+                    self.fail(Invariant::ConsentGate, format!("s{s} makes an outbox"));
+                }
                 if !self.slots[s].config.storage {
                     self.fail(Invariant::StorageOff, format!("s{s} opens the outbox"));
                 }
@@ -887,7 +895,7 @@ impl World<'_> {
                     false => self.rng.between(1, 60),
                 };
                 let epoch = self.slots[s].epoch;
-                self.later(wait, Happening::Opened { slot: s, epoch });
+                self.later(wait, Happening::Opened { slot: s, epoch, create });
             }
             Effect::Close => {
                 trace!(self, "s{s} closes");
@@ -913,18 +921,23 @@ impl World<'_> {
         }
     }
 
-    pub fn opened(&mut self, s: usize, epoch: u32) {
+    pub fn opened(&mut self, s: usize, epoch: u32, create: bool) {
         if self.slots[s].epoch != epoch || self.slots[s].engine.is_none() {
             return;
         }
-        let durable = !self.slots[s].denied && !self.slots[s].dying;
+        self.has_outbox |= !self.disk.is_empty() || !self.handoffs.is_empty();
+        let denied = self.slots[s].denied || self.slots[s].dying;
+        let durable = !denied && (create || self.has_outbox);
+        self.has_outbox |= durable;
         if durable {
             self.take_name(s);
         } else {
-            self.met(Fault::StorageDenied);
+            self.met(if denied { Fault::StorageDenied } else { Fault::NothingToPurge });
             self.give_up_name(s);
         }
-        self.slots[s].durable = Some(durable);
+        // A refusal may find none; it is asked for again when consent is given.
+        let purged = !durable && self.pages[self.slots[s].page].consent == Consent::Out;
+        self.slots[s].durable = (!purged).then_some(durable);
         trace!(self, "s{s} opened: {durable}");
         self.input(s, |engine, now, fx| engine.opened(durable, now, fx));
         if durable && self.slots[s].epoch == epoch {

@@ -140,6 +140,7 @@ pub enum Happening {
     Opened {
         slot: usize,
         epoch: u32,
+        create: bool,
     },
     Leased {
         slot: usize,
@@ -262,6 +263,8 @@ pub struct World<'a> {
     leases: Vec<Lease>,
     planted: Vec<(String, Option<String>)>,
     planted_handoffs: Vec<String>,
+    /// It was made, by whichever page.
+    pub has_outbox: bool,
     pub server: Server,
     pub trouble: Trouble,
     pub online: bool,
@@ -315,6 +318,7 @@ impl<'a> World<'a> {
             names: Vec::new(),
             leases: life.circumstances.modes.iter().map(|_| Lease::default()).collect(),
             planted: Vec::new(),
+            has_outbox: false,
             planted_handoffs: Vec::new(),
             server: Server::default(),
             trouble: Trouble::default(),
@@ -447,7 +451,7 @@ impl<'a> World<'a> {
             }
             Happening::Commit { op } => self.commit(op),
             Happening::Written { op } => self.written(op),
-            Happening::Opened { slot, epoch } => self.opened(slot, epoch),
+            Happening::Opened { slot, epoch, create } => self.opened(slot, epoch, create),
             Happening::Leased { slot, epoch } => {
                 let ep = self.slots[slot].ep;
                 if self.slots[slot].epoch == epoch && self.holds_lease(ep, slot) {

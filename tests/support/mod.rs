@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use xdm_beacon::collect::{Moment, Page, Reading};
 use xdm_beacon::command::{Beacon, Birth, Call, Output, Verdict};
 use xdm_beacon::delivery::{
-    Answer, Document, Effect, Engine, Now, PageEvent, Request, RequestId, Ticket, Transport, Write,
+    Answer, Document, Effect, Engine, Now, PageEvent, Request, RequestId, Survey, Ticket, Transport, Write,
 };
 use xdm_beacon::time::Millis;
 
@@ -30,6 +30,13 @@ pub struct MemoryPage {
     pub deferred: bool,
     /// What the tab remembers, by name.
     pub memory: RefCell<BTreeMap<String, String>>,
+    /// Decisions about consent, by key, on disk and in the page's memory.
+    pub consents: BTreeMap<String, String>,
+    pub consents_in_memory: BTreeMap<String, String>,
+    /// Global Privacy Control.
+    pub privacy: bool,
+    /// What of the browser's storage was read.
+    pub read: RefCell<Vec<String>>,
 }
 
 impl Default for MemoryPage {
@@ -59,6 +66,10 @@ impl Default for MemoryPage {
             keepalive: true,
             deferred: false,
             memory: RefCell::default(),
+            consents: BTreeMap::new(),
+            consents_in_memory: BTreeMap::new(),
+            privacy: false,
+            read: RefCell::default(),
         }
     }
 }
@@ -81,11 +92,24 @@ impl Page for MemoryPage {
     }
 
     fn recall(&self, name: &str) -> String {
+        self.read.borrow_mut().push(format!("memory {name}"));
         self.memory.borrow().get(name).cloned().unwrap_or_default()
     }
 
     fn has_deferred(&self) -> bool {
         self.deferred
+    }
+
+    fn consent(&self, key: &str, on_disk: bool) -> String {
+        if on_disk {
+            self.read.borrow_mut().push(format!("consent {key}"));
+        }
+        let kept = self.consents.get(key).filter(|_| on_disk);
+        kept.or_else(|| self.consents_in_memory.get(key)).cloned().unwrap_or_default()
+    }
+
+    fn wishes_privacy(&self) -> bool {
+        self.privacy
     }
 }
 
@@ -117,8 +141,13 @@ pub struct Tag {
     /// The outbox; `None` where it cannot be opened.
     pub disk: Option<BTreeMap<String, String>>,
     pub handoffs: BTreeMap<String, String>,
-    /// What was opened, and the name of the lease.
+    /// Whether there is an outbox, or one is made when it is opened.
+    pub has_outbox: bool,
+    /// What was opened, and the name of the lease; and how often all was let go of.
     pub opened: Vec<(String, String)>,
+    pub closed: usize,
+    /// What a survey finds, once there is a lease.
+    found: Option<Survey>,
     wake: Option<Millis>,
     /// After `pagehide`: no timer runs.
     pub left: bool,
@@ -160,7 +189,10 @@ impl Tag {
             before: Box::new(|event| panic!("nobody asked to see {event}")),
             disk: Some(BTreeMap::new()),
             handoffs: BTreeMap::new(),
+            has_outbox: false,
             opened: Vec::new(),
+            closed: 0,
+            found: None,
             wake: None,
             left: false,
             last_ticket: 0,
@@ -271,8 +303,24 @@ impl Tag {
             _ => {}
         }
         let mut out = Vec::new();
-        self.beacon.page(event, self.page.clocks(), &mut out);
+        self.beacon.page(event, &self.page, &mut out);
         self.carry_out(out);
+        self.wait(0);
+    }
+
+    /// A decision was kept under the key, in another tab.
+    pub fn hear(&mut self, key: &str, record: &str) {
+        self.page.consents.insert(String::from(key), String::from(record));
+        let mut out = Vec::new();
+        self.beacon.decided(key, record, &self.page, &mut out);
+        self.carry_out(out);
+        self.wait(0);
+    }
+
+    /// Gains the lease, and finds this in the outbox.
+    pub fn lead(&mut self, survey: Survey) {
+        self.found = Some(survey);
+        self.tell(|engine, now, effects| engine.lease(true, now, effects));
         self.wait(0);
     }
 
@@ -310,7 +358,7 @@ impl Tag {
         self.page.mono = mono;
     }
 
-    fn tell(&mut self, tell: impl FnOnce(&mut Engine, Now, &mut Vec<Effect>)) {
+    pub fn tell(&mut self, tell: impl FnOnce(&mut Engine, Now, &mut Vec<Effect>)) {
         let now = self.page.clocks();
         let mut out = Vec::new();
         self.beacon.deliver(&mut out, |engine, effects| tell(engine, now, effects));
@@ -337,9 +385,10 @@ impl Tag {
                 Output::FlushTimer(ticket, ms) => self.timers.push((ticket, ms)),
                 Output::Log(text) => self.logs.push(text),
                 Output::Wake(when) => self.wake = Some(when),
-                Output::Open { owner, lease } => {
+                Output::Open { owner, lease, create } => {
                     self.opened.push((owner, lease));
-                    let durable = self.disk.is_some();
+                    let durable = self.disk.is_some() && (create || self.has_outbox);
+                    self.has_outbox |= durable;
                     self.beacon.deliver(&mut more, |engine, fx| engine.opened(durable, now, fx));
                 }
                 Output::Write(op, write) => {
@@ -350,16 +399,30 @@ impl Tag {
                     self.handoffs.insert(owner.clone(), text);
                     self.beacon.deliver(&mut more, |engine, fx| engine.handed_off(&owner, true, now, fx));
                 }
+                Output::Remember(name, text) if text.is_empty() => {
+                    self.page.memory.borrow_mut().remove(&name);
+                }
                 Output::Remember(name, text) => {
                     self.page.memory.borrow_mut().insert(name, text);
                 }
                 Output::BeforeSend(ticket, event) => {
                     let event = serde_json::from_str(&event).expect("an event is JSON");
                     let verdict = (self.before)(event);
-                    self.beacon.decided(ticket, verdict, &self.page, &mut more);
+                    self.beacon.judged(ticket, verdict, &self.page, &mut more);
                 }
                 Output::AskHints => self.asked_hints += 1,
-                Output::Close => {}
+                Output::Decided { key, record, on_disk } => {
+                    if on_disk {
+                        self.page.consents.insert(key.clone(), String::from(record));
+                    }
+                    self.page.consents_in_memory.insert(key.clone(), String::from(record));
+                    self.beacon.decided(&key, record, &self.page, &mut more);
+                }
+                Output::Close => self.closed += 1,
+                Output::Survey(_) if self.found.is_some() => {
+                    let survey = self.found.clone().unwrap_or_default();
+                    self.beacon.deliver(&mut more, |engine, fx| engine.surveyed(survey, now, fx));
+                }
                 Output::Defer(_) | Output::Survey(_) => {
                     panic!("{output:?}, in a browser that knows no fetchLater, and without the lease")
                 }

@@ -24,6 +24,12 @@ const configuration: Configuration = {
     identityPath: "_tenant.customerID",
   },
   context: ["web", "device", "highEntropyUserAgentHints"],
+  consent: {
+    default: "pending",
+    storageKey: "choice",
+    globalPrivacyControl: true,
+    tcf: { follow: true, vendorId: 565 },
+  },
   delivery: { transport: "beacon", syncValidation: true, mode: "atLeastOnce", maxWaitMs: 0, storage: false },
   onBeforeEventSend: ({ xdm }) => {
     xdm._id = "mine";
@@ -49,6 +55,19 @@ export async function right(): Promise<void> {
   const standard: EventType = "commerce.purchases";
   await beacon("sendEvent", { type: standard });
   await beacon("sendProfile", { xdm: { person: {} }, identityMap: { CRM: [{ id: "1" }] } });
+  const { collect } = await beacon("setConsent", {
+    consent: [
+      { standard: "Adobe", version: "1.0", value: { general: "in" } },
+      {
+        standard: "Adobe",
+        version: "2.0",
+        value: { collect: { val: "y" }, metadata: { time: "2026-11-24T03:49:50Z" } },
+      },
+      { standard: "IAB TCF", version: "2.0", value: "CQ", gdprApplies: true },
+      { standard: "IAB TCF", version: "2.2", gdprApplies: false },
+    ],
+  });
+  if (collect === "in") console.info("collected");
   const { delivered, stored } = await beacon("flush", { timeout: 100 });
   const status: Status = await beacon("getStatus");
   console.info(delivered + stored + status.dropped.rejected + status.outbox.bytes);
@@ -100,6 +119,14 @@ export async function wrong(): Promise<void> {
   configuration.onBeforeEventSend = () => "no";
   // @ts-expect-error there is nothing but xdm
   configuration.onBeforeEventSend = ({ data }) => data;
+  // @ts-expect-error options are required
+  await beacon("setConsent");
+  // @ts-expect-error not a standard
+  await beacon("setConsent", { consent: [{ standard: "GPP", version: "1", value: "x" }] });
+  // @ts-expect-error 1.0 knows only in and out
+  await beacon("setConsent", { consent: [{ standard: "Adobe", version: "1.0", value: { general: "y" } }] });
+  // @ts-expect-error collect is missing
+  await beacon("setConsent", { consent: [{ standard: "Adobe", version: "2.0", value: {} }] });
   // @ts-expect-error not a context
   configuration.context = ["page"];
 }

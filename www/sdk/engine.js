@@ -11,6 +11,8 @@ let restarts = 0;
 let broken;
 /** Settled when the engine that runs now is gone: with it go the locks it holds. */
 let gone, goes;
+/** What the engine wants to know after a restart. */
+const memory = {};
 /** What to do for each instance when the engine had to be started anew, or cannot be. */
 const revivals = [];
 
@@ -51,7 +53,7 @@ const run = () => {
   gone = new Promise((resolve) => {
     goes = resolve;
   });
-  engine.start(guard);
+  engine.start(guard, memory);
 };
 
 async function compile(url) {
@@ -102,4 +104,4 @@ export const create = (name, owner, show) => engine.create(name, owner, restarts
 /** @param {(broken?: Error) => void} revive called after a trap: with an error when the engine stays down */
 export const onRestart = (revive) => revivals.push(revive);
 
-export const { command, declare } = engine;
+export const { command, declare, tracking } = engine;

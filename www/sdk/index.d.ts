@@ -49,6 +49,24 @@ export interface Configuration {
   };
   /** What each event tells of the page by itself; by default all but `highEntropyUserAgentHints`; `[]` nothing. */
   context?: Context[];
+  /** Whether events may be collected, until `setConsent` or an earlier visit has decided. */
+  consent?: {
+    /**
+     * What holds until somebody decides. `in` (default). `pending`: events are kept in memory, and nothing of the
+     * browser is touched. `out`: events are dropped.
+     */
+    default?: "in" | "out" | "pending";
+    /** Where the decision is kept in `localStorage`; default `xdm-beacon.consent.` and the `orgId`. */
+    storageKey?: string;
+    /** Global Privacy Control makes `out` of the default; a decision of the person counts more. Default false. */
+    globalPrivacyControl?: boolean;
+    tcf?: {
+      /** Does what the page's consent manager says through `__tcfapi`; default false. */
+      follow?: boolean;
+      /** The vendor that a TC string must name; default 565, which is Adobe. */
+      vendorId?: number;
+    };
+  };
   delivery?: {
     /** Default `auto`. */
     transport?: "auto" | "beacon" | "fetch";
@@ -391,6 +409,25 @@ export interface ProfileOptions {
   schema?: SchemaRef;
 }
 
+/** A decision, in the words of a standard. */
+export type ConsentEntry =
+  | { standard: "Adobe"; version: "1.0"; value: { general: "in" | "out" } }
+  | { standard: "Adobe"; version: "2.0"; value: { collect: { val: "y" | "n" }; [purpose: string]: unknown } }
+  | {
+      standard: "IAB TCF";
+      version: "2.0" | "2.1" | "2.2" | "2.3";
+      /** The TC string: purpose 1 and the vendor must have consent. */
+      value?: string;
+      /** `false` allows, whatever the string says; default true. */
+      gdprApplies?: boolean;
+      gdprContainsPersonalData?: boolean;
+    };
+
+export interface ConsentOptions {
+  /** All of them have to allow collection. */
+  consent: ConsentEntry[];
+}
+
 /**
  * `rejected`: by the endpoint. `expired`: older than `maxAgeHours`. `evicted`: the outbox was full. `consent`: it was
  * refused. `unanswered`: `atMostOnce` alone, sent and no answer seen. `cancelled`: by `onBeforeEventSend`. `no-page`:
@@ -424,6 +461,8 @@ export interface Sent {
 /** Of the events accepted by this page load: `accepted` is the sum of the others, always. */
 export interface Status {
   accepted: number;
+  /** Whether events may be collected. */
+  consent: "in" | "out" | "pending";
   pending: number;
   queued: number;
   inFlight: number;
@@ -460,6 +499,8 @@ export interface XdmBeacon {
   (command: "configure", options: Configuration): Promise<Record<string, never>>;
   (command: "sendEvent", options?: EventOptions): Promise<Sent>;
   (command: "sendProfile", options: ProfileOptions): Promise<Sent>;
+  /** Decides, in the order of the calls, for all instances and tabs with the same `consent.storageKey`. */
+  (command: "setConsent", options: ConsentOptions): Promise<{ collect: "in" | "out" }>;
   /** Sends what waits at once, and tells when nothing waits any more, after `timeout` ms (10,000) at the latest. */
   (command: "flush", options?: { timeout?: number }): Promise<{ delivered: number; stored: number }>;
   (command: "getStatus"): Promise<Status>;

@@ -1,7 +1,8 @@
 // An instance: the function a page calls. It reads its options before it returns, queues until the
 // engine runs, and settles every promise.
 
-import { command as carryOut, create, declare, onRestart, trapped } from "./engine.js";
+import { follow } from "./capture/tcf.js";
+import { command as carryOut, create, declare, onRestart, tracking, trapped } from "./engine.js";
 
 /** @typedef {{resolve: Function, reject: Function, command: string, text: string, moment: unknown[], entropy: Uint8Array, before?: Function, depth: number}} Entry */
 
@@ -77,6 +78,8 @@ export function instance(name, started, dataset, replay = []) {
   let refuse;
   /** The options that an engine which takes over is configured with, and the function that came with them. */
   let configuration, before;
+  /** Whether the page is watched for it. */
+  let watched;
   /** While that function has an event, the calls that it makes wait here: events keep their order. */
   let showing = false;
   const late = [];
@@ -92,7 +95,10 @@ export function instance(name, started, dataset, replay = []) {
     };
     const reject = end(entry.reject);
     const resolve = end((value) => {
-      if (command === "configure") [configuration, before] = [text, entry.before];
+      if (command === "configure") {
+        [configuration, before] = [text, entry.before];
+        watch();
+      }
       entry.resolve(value);
     });
     if (refuse) {
@@ -144,6 +150,12 @@ export function instance(name, started, dataset, replay = []) {
     }
   };
 
+  /** Once for all engines: what watches calls like the page does. */
+  const watch = () => {
+    if (!watched && tracking(handle).includes("tcf")) follow(call);
+    watched = true;
+  };
+
   const failed = (error) =>
     failure(name, "engine-failed", `the engine failed (${words(error)}): reload the page and report this`);
 
@@ -188,7 +200,7 @@ export function instance(name, started, dataset, replay = []) {
   const begin = () => {
     handle = create(name, owner, show);
     if (dataset) {
-      declare(handle, JSON.stringify(dataset), nothing, ({ message }) => {
+      declare(handle, JSON.stringify(dataset), watch, ({ message }) => {
         // No promise of the page tells what is wrong with its attributes.
         if (["", "true"].includes(dataset.debug?.trim())) console.warn(message);
       });

@@ -185,6 +185,17 @@ enum Disk {
     Off,
 }
 
+/// What becomes of what is in the outbox after a refusal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Purge {
+    /// Nobody has asked for it.
+    Idle,
+    /// It is looked for, to be removed.
+    Due,
+    /// All of it was seen.
+    Done,
+}
+
 /// Delivers the messages of one instance. See the module above.
 pub struct Engine {
     config: Config,
@@ -198,6 +209,9 @@ pub struct Engine {
     last_request: RequestId,
 
     disk: Disk,
+    /// It was asked for by a refusal: where there is none, none is made.
+    opens_to_purge: bool,
+    purge: Purge,
     disk_rests_until: Millis,
     work: Vec<DiskWork>,
     last_op: DiskOp,
@@ -277,6 +291,8 @@ impl Engine {
             flights: Vec::new(),
             last_request: 0,
             disk: if config.storage { Disk::Closed } else { Disk::Off },
+            opens_to_purge: false,
+            purge: Purge::Idle,
             disk_rests_until: 0,
             work: Vec::new(),
             last_op: 0,
@@ -331,7 +347,7 @@ impl Engine {
     }
 
     fn remember(&self, now: Now, fx: &mut Vec<Effect>) {
-        if self.config.storage {
+        if self.config.storage && self.consent == Consent::In {
             let seen = OBSERVED.iter().enumerate().filter(|(_, kind)| self.healthy.contains(kind));
             let mut text = String::new();
             push_int(&mut text, now.wall);
@@ -343,7 +359,13 @@ impl Engine {
 
     // ---- what it is told ---------------------------------------------------------------------------
 
-    /// Begins. Before it, [`Engine::consent`] may say what is known.
+    /// Nobody has decided yet, and the default does not allow collection: nothing is touched until
+    /// [`Engine::consent`] tells of a decision. Before [`Engine::start`].
+    pub fn withhold(&mut self, consent: Consent) {
+        self.consent = consent;
+    }
+
+    /// Begins. Before it, [`Engine::consent`] may tell of a decision.
     pub fn start(&mut self, now: Now, fx: &mut Vec<Effect>) {
         self.open(now, fx);
         self.finish(now, fx);
@@ -353,7 +375,20 @@ impl Engine {
     pub fn opened(&mut self, durable: bool, now: Now, fx: &mut Vec<Effect>) {
         self.named = durable;
         if let Disk::Opening(_) = self.disk {
-            self.disk = if durable { Disk::Open } else { Disk::Off };
+            self.disk = match durable {
+                true => Disk::Open,
+                false if self.opens_to_purge => Disk::Closed,
+                false => Disk::Off,
+            };
+            if self.disk == Disk::Closed {
+                // There is nothing to purge, and the name is not needed either.
+                fx.push(Effect::Close);
+                if self.consent == Consent::Out {
+                    self.purge = Purge::Done;
+                } else {
+                    self.open(now, fx);
+                }
+            }
         } else if durable && self.disk == Disk::Stuck {
             self.disk = Disk::Open;
         }
@@ -526,6 +561,7 @@ impl Engine {
     /// Consent was given, withdrawn or put in question.
     pub fn consent(&mut self, consent: Consent, now: Now, fx: &mut Vec<Effect>) {
         self.consent = consent;
+        self.purge = if consent == Consent::Out { Purge::Due } else { Purge::Idle };
         match consent {
             Consent::In => {
                 for item in &mut self.items {
@@ -535,12 +571,13 @@ impl Engine {
                 }
             }
             // What waits is dropped at the end of this and of every other input.
+            Consent::Out if self.config.storage => fx.push(Effect::Remember(String::new())),
             Consent::Pending | Consent::Out => {}
         }
         if consent != Consent::In {
             self.disarm(fx);
         }
-        if consent != Consent::Pending && self.disk == Disk::Closed && !self.left {
+        if !self.left {
             self.open(now, fx);
         }
         self.survey_at = now.mono;
@@ -584,6 +621,9 @@ impl Engine {
                 _ => {
                     self.surveying = false;
                     self.ended = None;
+                    if self.purge == Purge::Due {
+                        self.purge = Purge::Done;
+                    }
                 }
             }
         }
@@ -665,6 +705,16 @@ impl Engine {
     /// The endpoint's clock minus the page's, in milliseconds, once an answer told it.
     pub fn clock_skew(&self) -> Option<Millis> {
         self.skew
+    }
+
+    /// After a refusal: whether nothing is left in the outbox, of this page or of others that are gone.
+    pub fn purged(&self) -> bool {
+        let seen = self.purge == Purge::Done || self.disk == Disk::Off;
+        seen && self.consent == Consent::Out
+            && !self.left
+            && self.work.is_empty()
+            && self.deletes.is_empty()
+            && self.items.iter().all(|item| item.copy.is_none())
     }
 
     /// Whether nothing waits to be sent or answered.

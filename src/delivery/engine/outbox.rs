@@ -4,9 +4,11 @@ use super::*;
 
 impl Engine {
     pub(super) fn open(&mut self, now: Now, fx: &mut Vec<Effect>) {
-        if self.disk == Disk::Closed && self.consent != Consent::Pending {
+        let purges = self.purge != Purge::Idle;
+        if self.disk == Disk::Closed && (self.consent == Consent::In || purges) {
             self.disk = Disk::Opening(now.mono);
-            fx.push(Effect::Open { owner: self.owner.clone() });
+            self.opens_to_purge = purges;
+            fx.push(Effect::Open { owner: self.owner.clone(), create: !purges });
         }
     }
 
@@ -146,6 +148,8 @@ impl Engine {
         // What an adoption would have removed is looked at anew by the next survey.
         if !work.adoption {
             self.deletes.append(&mut work.deletes);
+        } else if self.purge == Purge::Done {
+            self.purge = Purge::Due;
         }
     }
 
