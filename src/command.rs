@@ -3,6 +3,7 @@
 //! A [`Beacon`] takes calls, answers of the network, and the page's comings and goings; it gives back
 //! [`Output`]s for the browser layer to carry out. It never waits and never looks at a clock.
 
+use crate::collect::redact::Redactor;
 use crate::collect::{Moment, Page, context, referrer::Trail};
 use crate::consent::{Record, decision};
 use crate::delivery::{
@@ -10,19 +11,22 @@ use crate::delivery::{
     Priority, Request, Ticket, Url, Write,
 };
 use crate::fault::{Fault, Reason};
+use crate::identity::Identity;
 use crate::json::{self, Kind};
 use crate::settings::{Contexts, Settings, Target, boolean, each, milliseconds, schema_ref, string};
 use crate::time::Millis;
 use crate::xdm::entity::{self, Entity, Parts};
-use crate::xdm::{limits, mapping};
+use crate::xdm::{identity_map, limits, mapping};
 use serde::Serialize;
 
 /// The commands, as `getLibraryInfo` lists them.
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 10] = [
     "configure",
     "sendEvent",
     "sendProfile",
     "setConsent",
+    "getIdentity",
+    "appendIdentityToUrl",
     "flush",
     "getStatus",
     "setDebug",
@@ -124,6 +128,10 @@ pub enum Outcome {
     Sent(Sent),
     /// `setConsent`
     Decided(Decided),
+    /// `getIdentity`
+    Identities(Identities),
+    /// `appendIdentityToUrl`
+    Address(Address),
     /// `flush`
     Flushed(Flushed),
     /// `getStatus`
@@ -153,6 +161,20 @@ pub struct Decided {
     collect: &'static str,
 }
 
+/// `{identityMap}`
+#[derive(Serialize, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct Identities {
+    /// As JSON text; the browser layer makes an object of it.
+    pub identity_map: String,
+}
+
+/// `{url}`
+#[derive(Serialize, Debug)]
+pub struct Address {
+    url: String,
+}
+
 /// `{delivered, stored}`: delivered since the call of `flush`, and what is in the outbox after it.
 #[derive(Serialize, Debug)]
 pub struct Flushed {
@@ -170,6 +192,8 @@ pub struct Status {
     consent: &'static str,
     /// Timestamps that were ahead of the endpoint's clock and put back.
     timestamps_corrected: u32,
+    /// How often something was taken out of what is collected automatically.
+    redacted: u32,
     /// How often the engine had to be started anew; what is counted here began with the last time.
     engine_restarts: u32,
     /// Messages that fail while others pass, set aside until the next visit.
@@ -191,7 +215,7 @@ struct Outbox {
 pub struct Library {
     name: &'static str,
     version: &'static str,
-    commands: [&'static str; 8],
+    commands: [&'static str; COMMANDS.len()],
     engine: &'static str,
     /// The options of `configure` as JSON text; the browser layer makes an object of it.
     pub configuration: String,
@@ -242,6 +266,8 @@ struct Draft {
     unloading: bool,
     id: Option<String>,
     timestamp: Option<String>,
+    /// How much was taken out of its automatic fields.
+    redacted: u32,
 }
 
 /// One instance.
@@ -251,12 +277,14 @@ pub struct Beacon {
     consent: Consent,
     /// What somebody has decided, if anybody has.
     record: Option<Record>,
+    identity: Identity,
     debug: bool,
     flushes: Vec<Flush>,
     /// Events that the page's `onBeforeEventSend` looks at.
     drafts: Vec<Draft>,
     trail: Trail,
     timestamps_corrected: u32,
+    redacted: u32,
     sequence: u32,
 }
 
@@ -268,11 +296,13 @@ impl Beacon {
             configured: None,
             consent: Consent::In,
             record: None,
+            identity: Identity::default(),
             debug: false,
             flushes: Vec::new(),
             drafts: Vec::new(),
             trail: Trail::default(),
             timestamps_corrected: 0,
+            redacted: 0,
             sequence: 0,
         }
     }
@@ -415,6 +445,8 @@ impl Beacon {
             "configure" => self.configure(&call, page, out),
             "sendEvent" | "sendProfile" => self.send(&call, page, out),
             "setConsent" => self.set_consent(&call, page, out),
+            "getIdentity" => self.get_identity(&call, page, out),
+            "appendIdentityToUrl" => self.append_identity(&call, page, out),
             "flush" => self.flush(&call, page, out),
             "setDebug" => self.set_debug(&call, out),
             _ => {
@@ -430,6 +462,7 @@ impl Beacon {
 
     fn configure(&mut self, call: &Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> Result<(), Fault> {
         let settings = Settings::parse(call.options)?;
+        settings.privacy.check(page).map_err(|fault| fault.in_key("privacy"))?;
         let delivery = &settings.delivery;
         let config = Config {
             endpoint: settings.endpoint.clone(),
@@ -462,12 +495,18 @@ impl Beacon {
             Consent::In => {}
             withheld => engine.withhold(withheld),
         }
+        // By the call, since a router may have changed the URL while the library was on its way.
+        let moment = &call.moment;
+        self.identity.arrive(&moment.url, &settings.identity, &settings.org_id, moment.now);
         if settings.context.has(Contexts::HINTS) {
             out.push(Output::AskHints);
         }
         let purges = self.record == Some(Record::Purge);
         self.debug = settings.debug;
         self.configured = Some((settings, engine));
+        if self.consent == Consent::In {
+            self.identity_allowed(page, out);
+        }
         self.deliver(out, |engine, effects| {
             engine.start(now, effects);
             if purges {
@@ -532,6 +571,7 @@ impl Beacon {
             unloading,
             id: None,
             timestamp: None,
+            redacted: 0,
         };
         if !is_event {
             let record = entity::profile_record(&parts)?;
@@ -544,8 +584,13 @@ impl Beacon {
             }
             return self.accept(draft, record, limits::MAX_RECORD_PROFILE_BYTES, page, out);
         }
+        self.identity.look(&settings.identity, &settings.org_id, page);
+        let known = self.identity.known(&settings.identity);
+        parts.identities = &known;
         let news = self.trail.news(&call.moment);
-        let around = context(settings.context, &call.moment, news, page);
+        let mut redactor = Redactor::new(&settings.privacy, page);
+        let around = context(settings.context, &call.moment, news, page, &mut redactor);
+        draft.redacted = redactor.count;
         parts.context = &around;
         if settings.before_event_send {
             let event = entity::experience_event(&parts, draft.entropy, call.moment.now)?;
@@ -598,6 +643,7 @@ impl Beacon {
         self.timestamps_corrected += u32::from(corrected);
         if is_event {
             self.sequence += 1;
+            self.redacted += draft.redacted;
             self.trail.follow(&draft.moment);
         }
         if self.debug && entity.json.len() > profile_limit {
@@ -611,6 +657,7 @@ impl Beacon {
             timestamp: entity.timestamp,
             priority: draft.priority,
             unloading: draft.unloading,
+            room: entity.room,
         };
         self.deliver(out, |engine, effects| engine.accept(message, now, effects));
         Ok(())
@@ -644,6 +691,10 @@ impl Beacon {
         self.consent = consent;
         let Some((settings, _)) = &self.configured else { return };
         let (storage, place, now) = (settings.delivery.storage, place(settings), page.clocks());
+        match consent {
+            Consent::In => self.identity_allowed(page, out),
+            _ => self.identity_forbidden(true, page, out),
+        }
         self.deliver(out, |engine, effects| {
             if consent == Consent::In && storage {
                 engine.recall(&page.recall(&place), now);
@@ -658,6 +709,74 @@ impl Beacon {
             let (key, on_disk) = (settings.consent_key(), settings.delivery.storage);
             out.push(Output::Decided { key, record: record.text(), on_disk });
         }
+    }
+
+    /// The browser's identities may be used: they are found or made, and events that wait for consent get them.
+    /// To be called before the engine is told of the consent.
+    pub fn identity_allowed(&mut self, page: &dyn Page, out: &mut Vec<Output>) {
+        let Some((settings, engine)) = &mut self.configured else { return };
+        let memory = memory(settings);
+        let remembered = if settings.delivery.storage { page.recall(&memory) } else { String::new() };
+        let arrived = self.identity.arrived_ecid();
+        if settings.delivery.storage && settings.identity.read_ecid && !arrived.is_empty() {
+            out.push(Output::Remember(memory, String::from(arrived)));
+        }
+        self.identity.allow(&settings.identity, &settings.org_id, &remembered, page);
+        let known = self.identity.known(&settings.identity);
+        let mut effects = Vec::new();
+        engine.amend_pending(
+            &mut |message, room| {
+                let entity = json::find(json::find(message, "body")?, "xdmEntity")?;
+                let completed = identity_map::complete(entity, &known, room)?;
+                let start = entity.as_ptr() as usize - message.as_ptr() as usize;
+                let mut amended = String::from(message.get(..start)?);
+                amended.push_str(&completed);
+                amended.push_str(message.get(start + entity.len()..)?);
+                (amended.len() <= limits::MAX_REQUEST_BYTES).then_some(amended)
+            },
+            &mut effects,
+        );
+        self.carry(effects, out);
+    }
+
+    /// The browser's identities may not be used. They are forgotten here, and with `delete` everywhere: consent
+    /// is refused, and not just in question.
+    pub fn identity_forbidden(&mut self, delete: bool, page: &dyn Page, out: &mut Vec<Output>) {
+        let Some((settings, _)) = &self.configured else { return };
+        self.identity.forbid(&settings.identity, delete, page);
+        if delete {
+            out.push(Output::Remember(memory(settings), String::new()));
+        }
+    }
+
+    fn get_identity(&mut self, call: &Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> Result<(), Fault> {
+        let Some((settings, _)) = &self.configured else { return Ok(()) };
+        no_options(call.options)?;
+        self.identity.look(&settings.identity, &settings.org_id, page);
+        let known = self.identity.known(&settings.identity);
+        let identity_map = identity_map::of(&known);
+        out.push(Output::Resolve(call.ticket, Outcome::Identities(Identities { identity_map })));
+        Ok(())
+    }
+
+    fn append_identity(
+        &mut self,
+        call: &Call<'_>,
+        page: &dyn Page,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Fault> {
+        let Some((settings, _)) = &self.configured else { return Ok(()) };
+        let mut url = None;
+        each(call.options, |key, raw| match key {
+            "url" => string(raw).map(|given| url = Some(given)),
+            _ => Err(Fault::new(Reason::UnknownOption)),
+        })?;
+        let url = url.ok_or_else(|| Fault::at(Reason::Missing, "url"))?;
+        self.identity.look(&settings.identity, &settings.org_id, page);
+        let now = page.clocks().wall;
+        let url = self.identity.append_to(&url, &settings.identity, &settings.org_id, now);
+        out.push(Output::Resolve(call.ticket, Outcome::Address(Address { url })));
+        Ok(())
     }
 
     fn flush(&mut self, call: &Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> Result<(), Fault> {
@@ -700,6 +819,7 @@ impl Beacon {
                 Consent::Pending => "pending",
             },
             timestamps_corrected: self.timestamps_corrected,
+            redacted: self.redacted,
             engine_restarts: self.birth.restarts,
             parked: notes.parked,
             outbox: Outbox {
@@ -786,6 +906,13 @@ fn place(settings: &Settings) -> String {
     place.push(' ');
     place.push_str(&settings.org_id);
     place
+}
+
+/// What the tab remembers the ECID by that a link has brought.
+fn memory(settings: &Settings) -> String {
+    let mut memory = place(settings);
+    memory.push_str(" ecid");
+    memory
 }
 
 /// What the outbox calls a message: eight random bytes in hexadecimal digits.

@@ -48,7 +48,7 @@ reasons! {
     Empty "empty" "must not be empty";
     NotConfigured "not-configured" "must be configured first: call 'configure' before";
     ConfiguredTwice "configured-twice" "may only be configured once: remove the second call";
-    UnknownCommand "unknown-command" "is not a command: use configure, sendEvent, sendProfile, setConsent, flush, getStatus, setDebug or getLibraryInfo";
+    UnknownCommand "unknown-command" "is not a command: use configure, sendEvent, sendProfile, setConsent, getIdentity, appendIdentityToUrl, flush, getStatus, setDebug or getLibraryInfo";
     UnknownOption "unknown-option" "is not an option of this version: remove it or check its spelling";
     NotHttps "not-https" "must start with https:// (http:// is for this machine alone)";
     NotAnOrg "not-an-org" "must be an organisation id that ends in @AdobeOrg";
@@ -63,6 +63,11 @@ reasons! {
     NotYesOrNo "not-yes-or-no" "must be \"y\" or \"n\"";
     NotATcString "not-a-tc-string" "must be a TC string of version 2, as the consent manager gives it in 'tcString'";
     OutOfRange "out-of-range" "must be a whole number, 1 to 2147483647";
+    NotAStorage "not-a-storage" "must be \"cookie\", \"localStorage\" or \"serverCookie\"";
+    NotAPrimary "not-a-primary" "must be \"ecid\", \"firstParty\" or \"none\"";
+    NotADomain "not-a-domain" "must be a domain of this site, like shop.example";
+    ReservedNamespace "reserved-namespace" "is the namespace of ids that Adobe makes: use one of your own";
+    NotAPattern "not-a-pattern" "must be a regular expression that does not match an empty text";
     NotAPriority "not-a-priority" "must be \"high\", \"normal\" or \"low\"";
     NotMilliseconds "not-milliseconds" "must be a whole number of milliseconds, 0 to 2147483647";
     NoProfileDataset "no-profile-dataset" "is required: name it here or set 'profile' in 'configure'";

@@ -7,8 +7,8 @@
 //!    into JSON text before the call returns and hands it over with a pair of promise functions.
 //! 2. [`browser`](self) (wasm32 only) looks at the clock, the page and the source of randomness, and
 //!    passes all of it to [`command`], which is pure, as everything below is.
-//! 3. [`settings`] says where events go; [`collect`] writes the automatic context; [`xdm::entity`]
-//!    merges context, mapping, XDM and the call's own fields, checks them and adds `_id` and
+//! 3. [`settings`] says where events go; [`collect`] writes the automatic context, cleared of what names
+//!    a person; [`identity`] knows who the browser is; [`xdm::entity`] merges context, mapping, XDM and the call's own fields, checks them and adds `_id` and
 //!    `timestamp`; [`xdm::envelope`] wraps the entity as the streaming API wants it.
 //! 4. [`delivery`] decides when and by which transport the message leaves, what is written to the
 //!    outbox, and what the message's fate is. It answers with effects: send this, store that, resolve
@@ -24,6 +24,7 @@ pub mod declared;
 pub mod delivery;
 pub mod fault;
 pub mod id;
+pub mod identity;
 pub mod json;
 pub mod settings;
 pub mod time;

@@ -3,9 +3,11 @@
 //! A [`Settings`] that exists is valid. An option this version does not know is an error that names
 //! it: a typing mistake must not lose data in silence.
 
+use crate::collect::redact::Privacy;
 use crate::consent;
 use crate::delivery::Mode;
 use crate::fault::{Fault, Reason};
+use crate::identity;
 use crate::json::{self, Kind};
 use crate::xdm::envelope::{Envelope, Route};
 use crate::xdm::mapping;
@@ -147,6 +149,10 @@ pub struct Settings {
     pub context: Contexts,
     /// What holds until somebody decides, and how decisions are heard of.
     pub consent: consent::Options,
+    /// What automatic fields are cleared of.
+    pub privacy: Privacy,
+    /// Who the browser is said to be.
+    pub identity: identity::Options,
     /// How messages travel.
     pub delivery: DeliveryOptions,
     /// Whether the page's `onBeforeEventSend` sees events before they are sent.
@@ -168,6 +174,7 @@ impl Settings {
         let (mut flow_id, mut source_name) = (None, None);
         let (mut context, mut delivery) = (Contexts::ALL, DeliveryOptions::default());
         let (mut sync_validation, mut before_event_send, mut debug) = (false, false, false);
+        let (mut privacy, mut identity) = (Privacy::default(), identity::Options::default());
         let mut consent = consent::Options::default();
 
         each(text, |key, raw| {
@@ -183,6 +190,8 @@ impl Settings {
                 "profile" => profiles = Some(profile(raw, &mut identity_path)?),
                 "context" => context = contexts(raw)?,
                 "consent" => consent = consent::Options::parse(raw)?,
+                "privacy" => privacy = Privacy::parse(raw)?,
+                "identity" => identity = identity::Options::parse(raw)?,
                 "delivery" => each(raw, |key, raw| {
                     match key {
                         "transport" => delivery.transport = transport_choice(raw)?,
@@ -227,6 +236,8 @@ impl Settings {
             identity_path,
             context,
             consent,
+            privacy,
+            identity,
             delivery,
             before_event_send,
             debug,
@@ -259,6 +270,14 @@ impl Settings {
 pub fn each<'a>(
     text: &'a str,
     mut read: impl FnMut(&str, &'a str) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    each_member(text, &mut read)
+}
+
+/// Once for all callers: each of them would bring a copy of what reads JSON.
+fn each_member<'a>(
+    text: &'a str,
+    read: &mut dyn FnMut(&str, &'a str) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     if json::kind(text) != Kind::Object {
         return Err(Fault::new(Reason::NotAnObject));
@@ -311,7 +330,10 @@ pub fn milliseconds(raw: &str) -> Result<i32, Fault> {
 }
 
 /// A whole number above zero.
-fn positive(raw: &str) -> Result<u32, Fault> {
+///
+/// # Errors
+/// Anything else.
+pub fn positive(raw: &str) -> Result<u32, Fault> {
     json::integer(raw)
         .filter(|number| (1..=i64::from(i32::MAX)).contains(number))
         .and_then(|number| u32::try_from(number).ok())

@@ -288,6 +288,9 @@ async fn every_command_resolves_to_a_plain_object_with_the_documented_keys() {
     assert_eq!(call(instance, "setDebug", json!({ "enabled": false })).await, Ok(json!({})));
     let yes = json!({ "consent": [{ "standard": "Adobe", "version": "1.0", "value": { "general": "in" } }] });
     assert_eq!(call(instance, "setConsent", yes).await, Ok(json!({ "collect": "in" })));
+    assert_eq!(call(instance, "getIdentity", json!({})).await, Ok(json!({ "identityMap": {} })));
+    let url = json!({ "url": "/a?b#c" });
+    assert_eq!(call(instance, "appendIdentityToUrl", url.clone()).await, Ok(url));
     // The browser takes its time to open the outbox.
     assert_eq!(
         status_with(instance, |status| status["outbox"]["durable"] == true).await,
@@ -295,6 +298,7 @@ async fn every_command_resolves_to_a_plain_object_with_the_documented_keys() {
             "accepted": 2, "consent": "in", "pending": 0, "queued": 0, "inFlight": 0, "handedOver": 0, "stored": 0, "delivered": 2,
             "dropped": { "rejected": 0, "expired": 0, "evicted": 0, "consent": 0, "unanswered": 0, "cancelled": 0 },
             "timestampsCorrected": 0,
+            "redacted": 0,
             "engineRestarts": 0,
             "parked": 0,
             "outbox": { "events": 0, "bytes": 0, "durable": true, "dropped": 0 },
@@ -309,8 +313,8 @@ async fn every_command_resolves_to_a_plain_object_with_the_documented_keys() {
             "name": "xdm-beacon",
             "version": env!("CARGO_PKG_VERSION"),
             "commands": [
-                "configure", "sendEvent", "sendProfile", "setConsent", "flush", "getStatus", "setDebug",
-                "getLibraryInfo",
+                "configure", "sendEvent", "sendProfile", "setConsent", "getIdentity", "appendIdentityToUrl", "flush",
+                "getStatus", "setDebug", "getLibraryInfo",
             ],
             "engine": "wasm",
             "configuration": configuration,
@@ -749,11 +753,37 @@ async fn a_page_that_leaves_hands_over_and_one_that_is_back_waits() {
 }
 
 #[wasm_bindgen_test]
+async fn a_page_that_has_broken_cookies_storage_and_texts_is_survived() {
+    begin();
+    let _fetch = Replaced::fetch(ANSWER_200);
+    let throws = evaluate("() => { throw new Error('broken') }").unwrap();
+    let options = json!({
+        "privacy": { "patterns": ["secret"] },
+        "identity": { "firstParty": { "namespace": "Shop" } },
+    });
+    let identity = call(configured(options.clone()).await, "getIdentity", json!({})).await.unwrap();
+    assert_eq!(identity["identityMap"]["Shop"][0]["id"].as_str().map(str::len), Some(36));
+    let cookies = "Object.defineProperty(document, 'cookie', { get() { throw 1 }, set() { throw 2 }, configurable: true })";
+    evaluate(cookies).unwrap();
+    let _visitors =
+        Replaced::with("s_c_il", &evaluate("[{ get _c() { throw 3 } }, null, Symbol()]").unwrap());
+    let _storage = Replaced::with("Storage.prototype.getItem", &throws);
+    let instance = configured(options).await;
+    let _texts = Replaced::with("String.prototype.replace", &throws);
+    assert_eq!(call(instance, "getIdentity", json!({})).await, Ok(json!({ "identityMap": {} })));
+    assert_eq!(send(instance).await["status"], "delivered");
+    let _patterns = Replaced::with("RegExp", &throws);
+    assert_eq!(send(instance).await["status"], "delivered");
+    evaluate("delete document.cookie").unwrap();
+    assert_quiet().await;
+}
+
+#[wasm_bindgen_test]
 async fn a_script_tag_configures_its_instance() {
     begin();
     let declare = |instance, dataset: Value| {
         settled(Promise::new(&mut |resolve, reject| {
-            browser::declare(instance, &dataset.to_string(), resolve, reject);
+            browser::declare(instance, &dataset.to_string(), &Array::new(), resolve, reject);
         }))
     };
     let tag = instance();

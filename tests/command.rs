@@ -17,7 +17,7 @@ const CONFIGURED_TWICE: (&str, &str) =
     ("configured-twice", "may only be configured once: remove the second call");
 const UNKNOWN_COMMAND: (&str, &str) = (
     "unknown-command",
-    "is not a command: use configure, sendEvent, sendProfile, setConsent, flush, getStatus, setDebug or getLibraryInfo",
+    "is not a command: use configure, sendEvent, sendProfile, setConsent, getIdentity, appendIdentityToUrl, flush, getStatus, setDebug or getLibraryInfo",
 );
 const NO_PROFILE_DATASET: (&str, &str) =
     ("no-profile-dataset", "is required: name it here or set 'profile' in 'configure'");
@@ -30,11 +30,13 @@ const NOT_AN_ID: (&str, &str) =
     ("not-an-id", "must hold only characters that a URI may have (no spaces; a colon only after a scheme)");
 const TOO_LARGE: (&str, &str) = ("too-large", "is larger than 1 MB: send less");
 
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 10] = [
     "configure",
     "sendEvent",
     "sendProfile",
     "setConsent",
+    "getIdentity",
+    "appendIdentityToUrl",
     "flush",
     "getStatus",
     "setDebug",
@@ -46,6 +48,7 @@ const NOTHING: fn() -> Value = || {
         "accepted": 0, "consent": "in", "pending": 0, "queued": 0, "inFlight": 0, "handedOver": 0, "stored": 0, "delivered": 0,
         "dropped": { "rejected": 0, "expired": 0, "evicted": 0, "consent": 0, "unanswered": 0, "cancelled": 0 },
         "timestampsCorrected": 0,
+        "redacted": 0,
         "engineRestarts": 0,
         "parked": 0,
         "outbox": { "events": 0, "bytes": 0, "durable": true, "dropped": 0 },
@@ -127,12 +130,13 @@ fn options_as_a_whole_are_an_object_or_left_out() {
         ("configure", "options", NOT_AN_OBJECT),
         ("sendProfile", "xdm", MISSING),
         ("setConsent", "options", NOT_AN_OBJECT),
+        ("appendIdentityToUrl", "options", NOT_AN_OBJECT),
         ("setDebug", "options", NOT_AN_OBJECT),
     ] {
         let mut tag = if command == "configure" { Tag::bare() } else { plain() };
         assert_eq!(tag.outcome_text(command, ""), refusal(path, reason), "{command}");
     }
-    for command in ["flush", "getStatus", "getLibraryInfo"] {
+    for command in ["getIdentity", "flush", "getStatus", "getLibraryInfo"] {
         assert!(plain().outcome_text(command, "").is_ok(), "{command}");
     }
     let mut tag = plain();
@@ -142,10 +146,12 @@ fn options_as_a_whole_are_an_object_or_left_out() {
 
 #[test]
 fn an_option_that_a_command_does_not_know_is_named() {
-    let table: [(&str, &[&str]); 7] = [
+    let table: [(&str, &[&str]); 9] = [
         ("setConsent", &["identityMap", "Consent"]),
         ("sendEvent", &["renderDecisions", "Type", "xdm ", "schemaRef", "schema.version"]),
         ("sendProfile", &["type", "timestamp", "priority", "documentUnloading", "data", "schema.version"]),
+        ("getIdentity", &["namespaces", "url"]),
+        ("appendIdentityToUrl", &["href", "namespaces"]),
         ("flush", &["timeoutMs", "enabled"]),
         ("getStatus", &["timeout", "outbox"]),
         ("setDebug", &["debug", "level"]),
@@ -172,7 +178,7 @@ fn an_option_that_a_command_does_not_know_is_named() {
 fn each_option_refuses_every_kind_but_its_own() {
     type Row = (&'static str, &'static str, (&'static str, &'static str), &'static [&'static str]);
     // What stands for nothing (null, and in the event also {} and []) is left out, not refused.
-    let table: [Row; 24] = [
+    let table: [Row; 25] = [
         ("sendEvent", "type", NOT_A_STRING, &["string", "null", "array", "object"]),
         ("sendEvent", "xdm", NOT_AN_OBJECT, &["object", "null"]),
         ("sendEvent", "mapping", NOT_AN_OBJECT, &["object", "null"]),
@@ -194,6 +200,7 @@ fn each_option_refuses_every_kind_but_its_own() {
         ("sendProfile", "datasetId", NOT_A_STRING, &["string", "null"]),
         ("sendProfile", "schema", NOT_AN_OBJECT, &["object", "null"]),
         ("sendProfile", "schema.id", NOT_A_STRING, &["string"]),
+        ("appendIdentityToUrl", "url", NOT_A_STRING, &["string"]),
         ("flush", "timeout", NOT_MILLISECONDS, &[]),
         ("setConsent", "consent", NOT_AN_ARRAY, &["array"]),
         ("setDebug", "enabled", NOT_A_BOOLEAN, &["boolean"]),

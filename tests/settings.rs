@@ -6,8 +6,10 @@ mod support;
 
 use serde_json::{Value, json};
 use support::*;
+use xdm_beacon::collect::redact::Privacy;
 use xdm_beacon::consent;
 use xdm_beacon::delivery::{Consent, Mode};
+use xdm_beacon::identity;
 use xdm_beacon::settings::{Contexts, DeliveryOptions, Settings, TransportChoice};
 
 const NOT_A_URL: (&str, &str) =
@@ -24,6 +26,12 @@ const NOT_A_FUNCTION: (&str, &str) = ("not-a-function", "must be a function");
 const NOT_A_CONSENT: (&str, &str) = ("not-a-consent", "must be \"in\", \"out\" or \"pending\"");
 const NOT_A_VENDOR: (&str, &str) =
     ("not-a-vendor", "must be a number of the IAB's list of vendors, 1 to 65535 (Adobe's is 565)");
+const NOT_A_STORAGE: (&str, &str) =
+    ("not-a-storage", "must be \"cookie\", \"localStorage\" or \"serverCookie\"");
+const NOT_A_PRIMARY: (&str, &str) = ("not-a-primary", "must be \"ecid\", \"firstParty\" or \"none\"");
+const NOT_A_DOMAIN: (&str, &str) = ("not-a-domain", "must be a domain of this site, like shop.example");
+const RESERVED_NAMESPACE: (&str, &str) =
+    ("reserved-namespace", "is the namespace of ids that Adobe makes: use one of your own");
 const OUT_OF_RANGE: (&str, &str) = ("out-of-range", "must be a whole number, 1 to 2147483647");
 const NOT_MILLISECONDS: (&str, &str) =
     ("not-milliseconds", "must be a whole number of milliseconds, 0 to 2147483647");
@@ -57,6 +65,17 @@ fn everything() -> Value {
             "storageKey": "choice",
             "globalPrivacyControl": true,
             "tcf": { "follow": true, "vendorId": 1 },
+        },
+        "privacy": { "redact": true, "parameters": ["token"], "patterns": ["customer-\\d+"] },
+        "identity": {
+            "firstParty": {
+                "namespace": "Shop",
+                "storage": "localStorage",
+                "maxAgeDays": 30,
+                "domain": "shop.example",
+            },
+            "readEcid": false,
+            "primary": "firstParty",
         },
         "delivery": {
             "transport": "fetch",
@@ -111,6 +130,11 @@ fn the_defaults_are_the_documented_ones() {
     };
     assert_eq!(settings.consent, consent);
     assert_eq!(settings.consent_key(), "xdm-beacon.consent.0A1B2C3D4E5F60718293A4B5@AdobeOrg");
+    let privacy = Privacy { redact: true, parameters: Vec::new(), patterns: Vec::new() };
+    assert_eq!(settings.privacy, privacy);
+    let identity =
+        identity::Options { first_party: None, read_ecid: true, primary: identity::Primary::Either };
+    assert_eq!(settings.identity, identity);
     assert!(!settings.debug);
     for context in ALL_CONTEXTS {
         assert!(settings.context.has(context.1), "{} is on by default", context.0);
@@ -120,7 +144,8 @@ fn the_defaults_are_the_documented_ones() {
 #[test]
 fn each_required_option_is_missed_by_its_path() {
     let paths = ["endpoint", "orgId", "datasetId", "schema", "schema.id"];
-    let nested = ["profile.datasetId", "profile.schema", "profile.schema.id"];
+    let nested =
+        ["profile.datasetId", "profile.schema", "profile.schema.id", "identity.firstParty.namespace"];
     for path in paths.into_iter().chain(nested) {
         assert_eq!(configure(without(everything(), path)), refusal(path, MISSING));
     }
@@ -137,6 +162,17 @@ fn each_required_option_is_missed_by_its_path() {
         "consent.tcf",
         "consent.tcf.follow",
         "consent.tcf.vendorId",
+        "privacy",
+        "privacy.redact",
+        "privacy.parameters",
+        "privacy.patterns",
+        "identity",
+        "identity.firstParty",
+        "identity.firstParty.storage",
+        "identity.firstParty.maxAgeDays",
+        "identity.firstParty.domain",
+        "identity.readEcid",
+        "identity.primary",
         "delivery",
         "debug",
         "schema.contentType",
@@ -161,7 +197,7 @@ fn each_required_option_is_missed_by_its_path() {
 #[test]
 fn each_option_refuses_every_kind_but_its_own() {
     type Row = (&'static str, (&'static str, &'static str), &'static [&'static str]);
-    let table: [Row; 33] = [
+    let table: [Row; 39] = [
         ("endpoint", NOT_A_STRING, &["string"]),
         ("batchEndpoint", NOT_A_STRING, &["string", "null"]),
         ("orgId", NOT_A_STRING, &["string"]),
@@ -184,6 +220,12 @@ fn each_option_refuses_every_kind_but_its_own() {
         ("consent.tcf", NOT_AN_OBJECT, &["object"]),
         ("consent.tcf.follow", NOT_A_BOOLEAN, &["boolean"]),
         ("consent.tcf.vendorId", NOT_A_VENDOR, &[]),
+        ("identity", NOT_AN_OBJECT, &["object"]),
+        ("identity.firstParty", NOT_AN_OBJECT, &["object"]),
+        ("identity.firstParty.namespace", NOT_A_STRING, &["string"]),
+        ("identity.firstParty.maxAgeDays", OUT_OF_RANGE, &[]),
+        ("identity.firstParty.domain", NOT_A_STRING, &["string"]),
+        ("identity.readEcid", NOT_A_BOOLEAN, &["boolean"]),
         ("delivery", NOT_AN_OBJECT, &["object"]),
         ("delivery.maxBatchEvents", OUT_OF_RANGE, &[]),
         ("delivery.maxBatchBytes", OUT_OF_RANGE, &[]),
@@ -215,8 +257,42 @@ fn each_option_refuses_every_kind_but_its_own() {
         let path = "delivery.mode";
         let options = with(everything(), path, value.clone());
         assert_eq!(configure(options), refusal(path, NOT_A_MODE), "{path} given {kind}");
+        let path = "identity.primary";
+        let options = with(everything(), path, value.clone());
+        assert_eq!(configure(options), refusal(path, NOT_A_PRIMARY), "{path} given {kind}");
+        let path = "identity.firstParty.storage";
+        let options = with(everything(), path, value.clone());
+        assert_eq!(configure(options), refusal(path, NOT_A_STORAGE), "{path} given {kind}");
         let options = with(everything(), "context", json!(["web", value]));
         assert_eq!(configure(options), refusal("context[1]", NOT_A_CONTEXT), "context[1] given {kind}");
+    }
+}
+
+#[test]
+fn a_first_party_id_has_a_namespace_of_its_own_and_a_domain_of_plain_letters() {
+    for namespace in ["ECID", "ecid", " Ecid "] {
+        let options = with(everything(), "identity.firstParty.namespace", json!(namespace));
+        assert_eq!(configure(options), refusal("identity.firstParty.namespace", RESERVED_NAMESPACE));
+    }
+    let options = with(everything(), "identity.firstParty.namespace", json!(" "));
+    assert_eq!(configure(options), refusal("identity.firstParty.namespace", EMPTY));
+    for domain in
+        ["shop.example; Secure", "shop.example/", "https://shop.example", "shöp.example", "a b", ":8080"]
+    {
+        let options = with(everything(), "identity.firstParty.domain", json!(domain));
+        assert_eq!(configure(options), refusal("identity.firstParty.domain", NOT_A_DOMAIN), "{domain}");
+    }
+    for storage in ["Cookie", "localstorage", "sessionStorage"] {
+        let options = with(everything(), "identity.firstParty.storage", json!(storage));
+        assert_eq!(configure(options), refusal("identity.firstParty.storage", NOT_A_STORAGE), "{storage}");
+    }
+    for primary in ["ECID", "auto", "true"] {
+        let options = with(everything(), "identity.primary", json!(primary));
+        assert_eq!(configure(options), refusal("identity.primary", NOT_A_PRIMARY), "{primary}");
+    }
+    for path in ["identity.namespace", "identity.firstParty.name", "identity.ecid"] {
+        let options = with(everything(), path, json!("x"));
+        assert_eq!(configure(options), refusal(path, UNKNOWN_OPTION), "{path}");
     }
 }
 
@@ -236,6 +312,8 @@ fn an_empty_string_is_no_value_of_any_option() {
         "profile.schema.contentType",
         "profile.identityPath",
         "consent.storageKey",
+        "identity.firstParty.namespace",
+        "identity.firstParty.domain",
         "delivery.sequencePath",
     ] {
         assert_eq!(configure(with(everything(), path, json!(""))), refusal(path, EMPTY));

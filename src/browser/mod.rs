@@ -4,6 +4,7 @@
 //! throws) is called through bindings that catch: a JavaScript exception must not tear through a
 //! Rust frame.
 
+mod cookies;
 mod lifecycle;
 mod locks;
 mod network;
@@ -12,7 +13,6 @@ mod storage;
 mod timers;
 mod values;
 
-use crate::collect::Moment;
 use crate::command::{Beacon, Birth, Call, Output, Verdict};
 use crate::delivery::{Answer, DiskOp, Document, Effect, Engine, PageEvent, Survey, Ticket};
 use js_sys::Function;
@@ -102,12 +102,12 @@ pub fn command(
     });
 }
 
-/// `configure` by the attributes of a script tag: `dataset` as JSON text.
+/// `configure` by the attributes of a script tag: `dataset` as JSON text; `moment` is that of the tag.
 #[wasm_bindgen]
-pub fn declare(instance: u32, dataset: &str, resolve: Function, reject: Function) {
+pub fn declare(instance: u32, dataset: &str, moment: &JsValue, resolve: Function, reject: Function) {
+    let moment = page::moment(moment);
     with_ticket(instance, resolve, reject, |beacon, ticket, out| {
-        let (moment, entropy) = (Moment::default(), [0; 16]);
-        let call = Call { command: "", options: "", ticket, moment, entropy };
+        let call = Call { command: "", options: "", ticket, moment, entropy: [0; 16] };
         beacon.declared(dataset, call, &BrowserPage, out);
     });
 }

@@ -1,7 +1,7 @@
 //! Browser side: clock, randomness and what the page says of itself.
 
-use super::storage;
 use super::values::{Thenable, get, number, text};
+use super::{cookies, storage};
 use crate::collect::{Moment, Page, Reading};
 use crate::delivery::Now;
 use crate::id::uuid_v4;
@@ -36,6 +36,15 @@ extern "C" {
     /// Chromium alone, on secure pages.
     #[wasm_bindgen(catch, js_namespace = ["navigator", "userAgentData"], js_name = getHighEntropyValues)]
     fn client_hints(names: &Array) -> Result<Thenable, JsValue>;
+
+    type RegExp;
+    #[wasm_bindgen(catch, constructor)]
+    fn new(pattern: &str, flags: &str) -> Result<RegExp, JsValue>;
+
+    #[wasm_bindgen(js_name = String)]
+    type Text;
+    #[wasm_bindgen(catch, method, js_class = "String", js_name = replace)]
+    fn replace(this: &Text, pattern: &RegExp, with: &str) -> Result<String, JsValue>;
 }
 
 /// Finds out the time zone's name: at once where that is cheap, else later.
@@ -134,6 +143,35 @@ impl Page for BrowserPage {
 
     fn wishes_privacy(&self) -> bool {
         get(&get(&global(), "navigator"), "globalPrivacyControl") == JsValue::TRUE
+    }
+
+    fn url(&self) -> String {
+        text(&get(&global(), "location"), "href")
+    }
+
+    fn cookies(&self) -> String {
+        cookies::read()
+    }
+
+    fn set_cookie(&self, cookie: &str) {
+        cookies::write(cookie);
+    }
+
+    fn stored(&self, key: &str) -> String {
+        storage::get_text(key)
+    }
+
+    fn store(&self, key: &str, text: &str) {
+        storage::set_text(key, text);
+    }
+
+    fn visitor_ecid(&self, org: &str) -> String {
+        cookies::visitor_ecid(org)
+    }
+
+    fn replace(&self, text: &str, pattern: &str, with: &str) -> Option<String> {
+        let text: Text = JsValue::from(text).unchecked_into();
+        text.replace(&RegExp::new(pattern, "gi").ok()?, with).ok()
     }
 }
 

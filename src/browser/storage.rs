@@ -376,10 +376,9 @@ pub fn set_handoff(owner: &str, text: &str) -> bool {
     set_text(&prefixed(HANDOFF, owner), text)
 }
 
-/// What the tab remembers for as long as it lives.
+/// What the tab remembers for as long as it lives; nothing if the text is empty.
 pub fn remember(name: &str, text: &str) {
-    let (storage, key) = (session_storage(), prefixed(MEMORY, name));
-    let _ = if text.is_empty() { storage.remove_item(&key) } else { storage.set_item(&key, text) };
+    put(&session_storage(), &prefixed(MEMORY, name), text);
 }
 
 pub fn recall(name: &str) -> String {
@@ -416,7 +415,10 @@ pub fn prefixed(prefix: &str, name: &str) -> String {
 }
 
 pub fn set_text(key: &str, text: &str) -> bool {
-    let storage = local_storage();
+    put(&local_storage(), key, text)
+}
+
+fn put(storage: &Storage, key: &str, text: &str) -> bool {
     let done = if text.is_empty() { storage.remove_item(key) } else { storage.set_item(key, text) };
     done.is_ok()
 }

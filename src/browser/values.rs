@@ -38,10 +38,13 @@ pub fn set(object: &JsValue, key: &str, value: &JsValue) {
 
 /// What a promise resolves to: a plain object.
 pub fn outcome(outcome: Outcome) -> JsValue {
-    let value = outcome.serialize(&Serializer::json_compatible()).unwrap_or(JsValue::UNDEFINED);
-    if let Outcome::Library(library) = &outcome {
-        set(&value, "configuration", &JSON::parse(&library.configuration).unwrap_or(JsValue::UNDEFINED));
-    }
+    let value: JsValue = outcome.serialize(&Serializer::json_compatible()).unwrap_or(JsValue::UNDEFINED);
+    let (key, json) = match &outcome {
+        Outcome::Library(library) => ("configuration", &library.configuration),
+        Outcome::Identities(identities) => ("identityMap", &identities.identity_map),
+        _ => return value,
+    };
+    set(&value, key, &JSON::parse(json).unwrap_or(JsValue::UNDEFINED));
     value
 }
 

@@ -1,5 +1,6 @@
 //! Pure: the automatic context of an event.
 
+use super::redact::Redactor;
 use super::referrer;
 use crate::delivery::Now;
 use crate::json;
@@ -74,21 +75,42 @@ pub trait Page {
     fn consent(&self, key: &str, on_disk: bool) -> String;
     /// Whether the browser says by Global Privacy Control that its user wants privacy.
     fn wishes_privacy(&self) -> bool;
+    /// `location.href`
+    fn url(&self) -> String;
+    /// `document.cookie`; empty where it cannot be read.
+    fn cookies(&self) -> String;
+    /// Writes to `document.cookie`.
+    fn set_cookie(&self, cookie: &str);
+    /// What local storage has under a key; empty without.
+    fn stored(&self, key: &str) -> String;
+    /// Puts a text into local storage; an empty one removes what is there.
+    fn store(&self, key: &str, text: &str);
+    /// What the Visitor service has for an organisation, if the page has one; empty without.
+    fn visitor_ecid(&self, org: &str) -> String;
+    /// The text with all that a JavaScript regular expression matches, in any case, replaced; `None` when
+    /// it is none.
+    fn replace(&self, text: &str, pattern: &str, with: &str) -> Option<String>;
 }
 
 /// Writes the chosen contexts as one XDM object. `news` is where the visitor came from, if that is to be
-/// told: [`referrer::Trail::news`].
-pub fn context(chosen: Contexts, moment: &Moment, news: Option<&str>, page: &dyn Page) -> String {
+/// told: [`referrer::Trail::news`]. What identifies a person does not come through `redact`.
+pub fn context(
+    chosen: Contexts,
+    moment: &Moment,
+    news: Option<&str>,
+    page: &dyn Page,
+    redact: &mut Redactor<'_>,
+) -> String {
     let mut out = Object::new();
     if chosen.has(Contexts::WEB) {
         out.object("web", |web| {
             web.object("webPageDetails", |details| {
-                details.text("URL", &moment.url);
-                details.text("name", &moment.title);
+                details.text("URL", &redact.url(&moment.url));
+                details.text("name", &redact.text(&moment.title));
             });
             if let Some(before) = news {
                 web.object("webReferrer", |referrer| {
-                    referrer.text("URL", before);
+                    referrer.text("URL", &redact.url(before));
                     referrer.text("type", referrer::kind(before, &moment.url));
                 });
             }

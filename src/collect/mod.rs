@@ -4,6 +4,7 @@
 //! missing, negative or absurd leaves its key out.
 
 mod context;
+pub mod redact;
 pub mod referrer;
 
 pub use context::{Moment, Page, Reading, context};

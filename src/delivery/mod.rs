@@ -150,6 +150,8 @@ pub struct Message {
     pub priority: Priority,
     /// The caller says that the page is about to go away.
     pub unloading: bool,
+    /// Which identities it has room for; for [`Engine::amend_pending`], and nothing to the engine.
+    pub room: u8,
 }
 
 /// Which of the endpoint's URLs. Their preflights are apart.

@@ -1,5 +1,6 @@
 //! The entity of a message: an ExperienceEvent or a profile record, put together from its sources.
 
+use super::identity_map::{IDENTITY_MAP, Known};
 use super::path::Segment;
 use super::{identity_map, mapping};
 use crate::fault::{Fault, Reason};
@@ -25,6 +26,8 @@ pub struct Parts<'a> {
     pub identity_map: &'a str,
     /// Where in the sequence of events this one stands: XDM that wins over all else.
     pub sequence: &'a str,
+    /// What an event is given where the sources have no identity of the namespace.
+    pub identities: &'a [Known<'a>],
 }
 
 /// An entity ready for its envelope.
@@ -38,6 +41,8 @@ pub struct Entity {
     pub timestamp: Option<String>,
     /// `timestamp` of an event in milliseconds; 0 for a record.
     pub timestamp_ms: Millis,
+    /// Which of the identities an event has room for ([`identity_map::room`]); a record has for none.
+    pub room: u8,
 }
 
 const ID: &str = "{\"_id\":\"";
@@ -49,6 +54,7 @@ const TIMESTAMP: &str = "\",\"timestamp\":\"";
 pub fn experience_event(parts: &Parts, entropy: [u8; 16], now: Millis) -> Result<Entity, Fault> {
     let nested = nested(parts)?;
     let mut layers = layers(parts, &nested)?;
+    let room = identity_map::room(parts.identities, &layers);
 
     if let Some((event_type, source)) = latest(&layers, "eventType")
         && kind(event_type) != Kind::String
@@ -79,8 +85,9 @@ pub fn experience_event(parts: &Parts, entropy: [u8; 16], now: Millis) -> Result
     };
     layers.insert(0, head());
     layers.push(head());
-    let json = merged(parts, &layers)?;
-    Ok(Entity { json, id: Some(id), timestamp: Some(timestamp), timestamp_ms })
+    let merged = merged(parts, &layers)?;
+    let json = identity_map::complete(&merged, parts.identities, room).unwrap_or(merged);
+    Ok(Entity { json, id: Some(id), timestamp: Some(timestamp), timestamp_ms, room })
 }
 
 /// Puts a profile record together. Nothing is added to what is given, and something must be.
@@ -90,7 +97,7 @@ pub fn profile_record(parts: &Parts) -> Result<Entity, Fault> {
     if json.is_empty() {
         return Err(Fault::at(Reason::Missing, "xdm"));
     }
-    Ok(Entity { json, id: None, timestamp: None, timestamp_ms: 0 })
+    Ok(Entity { json, id: None, timestamp: None, timestamp_ms: 0, room: 0 })
 }
 
 /// Whether a profile record says whose it is: in its `identityMap`, or in the field at `path` that its schema
@@ -201,5 +208,3 @@ fn merged(parts: &Parts, layers: &[Layer]) -> Result<String, Fault> {
     }
     Ok(json)
 }
-
-const IDENTITY_MAP: &str = "identityMap";

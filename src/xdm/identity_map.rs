@@ -2,7 +2,9 @@
 
 use super::limits::MAX_IDENTITIES;
 use crate::fault::{Fault, Reason};
-use crate::json::{boolean, elements, is_empty, members, string, unescape};
+use crate::json::{
+    Kind, Layer, boolean, elements, find, is_empty, kind, members, push_string, string, unescape,
+};
 
 /// Accepts an identity map that the platform accepts: every identity with a non-empty `id`, the
 /// states `ambiguous`, `authenticated` and `loggedOut`, `primary` as a boolean and on one identity
@@ -26,6 +28,100 @@ pub fn check(text: &str) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+/// An identity that the library knows by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Known<'a> {
+    /// Its namespace; empty for one that is not wanted.
+    pub namespace: &'a str,
+    /// Its id; empty while it is not known.
+    pub id: &'a str,
+    /// Whether it becomes primary where there is no primary one, and none before it does.
+    pub may_be_primary: bool,
+}
+
+/// Which of `known` the caller's sources leave room for, a bit for each, the first the lowest: those whose
+/// namespace no source has, be it with an empty list, as long as none takes the whole map away.
+pub fn room(known: &[Known], layers: &[Layer]) -> u8 {
+    let mut room = 0;
+    for (place, known) in known.iter().enumerate() {
+        room |= u8::from(!known.namespace.is_empty()) << place;
+    }
+    for map in layers.iter().filter_map(|layer| layer.get(IDENTITY_MAP)) {
+        if kind(map) != Kind::Object {
+            return 0;
+        }
+        for (place, known) in known.iter().enumerate() {
+            room &= !(u8::from(find(map, known.namespace).is_some()) << place);
+        }
+    }
+    room
+}
+
+/// Adds those of `known` that there is [`room`] for, and that an entity (which has members) still has no
+/// namespace of, to its identities; `None` when there is nothing to add. The first that may becomes primary, unless one is already.
+/// An entity that would get too many stays as it is.
+pub fn complete(entity: &str, known: &[Known], room: u8) -> Option<String> {
+    let map = find(entity, IDENTITY_MAP).unwrap_or("{}");
+    let mut added = lacking(map, known, room)?;
+    let (before, key, members, after) = match find(entity, IDENTITY_MAP) {
+        Some(map) => {
+            let start = map.as_ptr() as usize - entity.as_ptr() as usize;
+            let members = map.trim_start().strip_prefix('{')?;
+            (entity.get(..start)?, "", members, entity.get(start + map.len()..)?)
+        }
+        None => (entity.trim_end().strip_suffix('}')?, ",\"identityMap\":", "}", "}"),
+    };
+    if !is_empty(map) {
+        added.push(',');
+    }
+    let mut whole = String::with_capacity(entity.len() + added.len() + 20);
+    for part in [before, key, "{", &added, members, after] {
+        whole.push_str(part);
+    }
+    Some(whole)
+}
+
+/// The identities that are known, as a map.
+pub fn of(known: &[Known]) -> String {
+    let mut map = String::from("{");
+    map.push_str(&lacking("{}", known, u8::MAX).unwrap_or_default());
+    map.push('}');
+    map
+}
+
+/// Those of `known` that a map has room for, as members of it; `None` without any.
+fn lacking(map: &str, known: &[Known], room: u8) -> Option<String> {
+    let (mut identities, mut primary) = (0, false);
+    for member in members(map) {
+        for identity in elements(member.ok()?.1) {
+            identities += 1;
+            primary |= find(identity.ok()?, "primary").and_then(boolean) == Some(true);
+        }
+    }
+    let mut added = String::new();
+    for (place, known) in known.iter().enumerate() {
+        if room >> place & 1 == 0 || known.id.is_empty() || find(map, known.namespace).is_some() {
+            continue;
+        }
+        identities += 1;
+        if !added.is_empty() {
+            added.push(',');
+        }
+        push_string(&mut added, known.namespace);
+        added.push_str(":[{\"id\":");
+        push_string(&mut added, known.id);
+        if known.may_be_primary && !primary {
+            primary = true;
+            added.push_str(",\"primary\":true");
+        }
+        added.push_str("}]");
+    }
+    (!added.is_empty() && identities <= MAX_IDENTITIES).then_some(added)
+}
+
+/// The member of an entity that holds its identities.
+pub(super) const IDENTITY_MAP: &str = "identityMap";
 
 /// What has been counted over all namespaces.
 #[derive(Default)]

@@ -47,6 +47,7 @@ pub fn message(ticket: Ticket, bytes: usize) -> Message {
         timestamp: Some(format!("time-{ticket}")),
         priority: Priority::Normal,
         unloading: false,
+        room: 0,
     }
 }
 

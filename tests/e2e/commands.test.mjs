@@ -222,6 +222,8 @@ test("the library tells what it is and how it was configured", async () => {
       "sendEvent",
       "sendProfile",
       "setConsent",
+      "getIdentity",
+      "appendIdentityToUrl",
       "flush",
       "getStatus",
       "setDebug",

@@ -67,6 +67,7 @@ const statusOf = ({ status }, more) => ({
   ...NONE,
   ...(status === "dropped" ? { dropped: { ...DROPPED, rejected: 1 } } : { [status]: 1 }),
   timestampsCorrected: 0,
+  redacted: 0,
   engineRestarts: 0,
   parked: 0,
   outbox: { events: status === "stored" ? 1 : 0, durable: true, dropped: 0 },

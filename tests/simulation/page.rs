@@ -398,6 +398,7 @@ impl World<'_> {
             timestamp: has_id.then(|| String::from(TIMESTAMP)),
             priority,
             unloading,
+            room: 0,
         };
         // A page that still goes by a refusal which nobody remembers may drop what others keep.
         let refuses = |page: &Page| page.alive && page.consent == Consent::Out;

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use serde_json::{Map, Value, json};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use xdm_beacon::collect::{Moment, Page, Reading};
 use xdm_beacon::command::{Beacon, Birth, Call, Output, Verdict};
@@ -37,6 +37,83 @@ pub struct MemoryPage {
     pub privacy: bool,
     /// What of the browser's storage was read.
     pub read: RefCell<Vec<String>>,
+    pub jar: RefCell<Jar>,
+    pub local: RefCell<BTreeMap<String, String>>,
+    /// Whether local storage takes anything.
+    pub local_full: bool,
+    /// What the Visitor service says.
+    pub visitor: String,
+    /// How often cookies, storage or the Visitor service were asked for anything.
+    pub touched: Cell<u32>,
+}
+
+/// A browser's cookies: name, value, domain (empty for the host's own), and the host that set it.
+#[derive(Default)]
+pub struct Jar {
+    pub cookies: Vec<[String; 4]>,
+    /// All that was ever written.
+    pub written: Vec<String>,
+    /// The browser takes none, or shows none.
+    pub off: bool,
+}
+
+/// What no cookie can be set for.
+const PUBLIC_SUFFIXES: [&str; 5] = ["example", "com", "uk", "co.uk", "github.io"];
+
+impl Jar {
+    fn reaches([.., domain, setter]: &[String; 4], host: &str) -> bool {
+        if domain.is_empty() {
+            host == setter
+        } else {
+            host == domain || host.ends_with(&format!(".{domain}"))
+        }
+    }
+
+    pub fn read(&self, host: &str) -> String {
+        let reached = self.cookies.iter().filter(|cookie| !self.off && Jar::reaches(cookie, host));
+        let pairs: Vec<String> = reached.map(|[name, value, ..]| format!("{name}={value}")).collect();
+        pairs.join("; ")
+    }
+
+    /// As a browser does it at `host`; a cookie that is not to be set is passed over in silence.
+    pub fn write(&mut self, host: &str, secure: bool, cookie: &str) {
+        self.written.push(String::from(cookie));
+        let mut parts = cookie.split("; ");
+        let (name, value) = parts.next().unwrap().split_once('=').expect("a name and a value");
+        let (mut domain, mut gone, mut refused) = ("", false, self.off);
+        for part in parts {
+            match part.split_once('=') {
+                Some(("Domain", given)) => domain = given,
+                Some(("Max-Age", seconds)) => gone = seconds == "0",
+                Some(("Path", "/") | ("SameSite", "Lax")) => {}
+                None if part == "Secure" => refused |= !secure,
+                _ => panic!("{part} in {cookie}"),
+            }
+        }
+        let below = format!(".{domain}");
+        let public = PUBLIC_SUFFIXES.contains(&domain);
+        if refused || !domain.is_empty() && (public || host != domain && !host.ends_with(&below)) {
+            return;
+        }
+        let same = |known: &[String; 4]| known[0] == name && known[2] == domain && Jar::reaches(known, host);
+        self.cookies.retain(|known| !same(known));
+        if !gone {
+            self.cookies.push([name, value, domain, host].map(String::from));
+        }
+    }
+}
+
+impl MemoryPage {
+    /// Scheme and host of the page's URL.
+    fn site(&self) -> (&str, &str) {
+        let (scheme, rest) = self.moment.url.split_once("://").expect("a whole URL");
+        let authority = rest.split(['/', '?', '#']).next().unwrap();
+        (scheme, authority.split(':').next().unwrap())
+    }
+
+    fn touch(&self) {
+        self.touched.set(self.touched.get() + 1);
+    }
 }
 
 impl Default for MemoryPage {
@@ -70,6 +147,11 @@ impl Default for MemoryPage {
             consents_in_memory: BTreeMap::new(),
             privacy: false,
             read: RefCell::default(),
+            jar: RefCell::default(),
+            local: RefCell::default(),
+            local_full: false,
+            visitor: String::new(),
+            touched: Cell::new(0),
         }
     }
 }
@@ -110,6 +192,57 @@ impl Page for MemoryPage {
 
     fn wishes_privacy(&self) -> bool {
         self.privacy
+    }
+
+    fn url(&self) -> String {
+        self.moment.url.clone()
+    }
+
+    fn cookies(&self) -> String {
+        self.touch();
+        self.jar.borrow().read(self.site().1)
+    }
+
+    fn set_cookie(&self, cookie: &str) {
+        self.touch();
+        let (scheme, host) = self.site();
+        self.jar.borrow_mut().write(host, scheme == "https", cookie);
+    }
+
+    fn stored(&self, key: &str) -> String {
+        self.touch();
+        self.local.borrow().get(key).cloned().unwrap_or_default()
+    }
+
+    fn store(&self, key: &str, text: &str) {
+        self.touch();
+        if text.is_empty() {
+            self.local.borrow_mut().remove(key);
+        } else if !self.local_full {
+            self.local.borrow_mut().insert(String::from(key), String::from(text));
+        }
+    }
+
+    fn visitor_ecid(&self, _org: &str) -> String {
+        self.touch();
+        self.visitor.clone()
+    }
+
+    /// A pattern here is plain text, in any case; none has a bracket.
+    fn replace(&self, text: &str, pattern: &str, with: &str) -> Option<String> {
+        if pattern.contains(['(', ')', '[', ']']) {
+            return None;
+        }
+        let (mut out, mut rest) = (String::new(), text);
+        while let Some(at) = rest.to_ascii_lowercase().find(&pattern.to_ascii_lowercase()) {
+            out += &rest[..at];
+            out += with;
+            rest = &rest[at + pattern.len()..];
+            if rest.is_empty() {
+                break;
+            }
+        }
+        Some(out + rest)
     }
 }
 
@@ -268,6 +401,20 @@ impl Tag {
 
     pub fn result(&self, ticket: Ticket) -> Settled {
         self.settled.get(&ticket).cloned().expect("the promise has settled")
+    }
+
+    /// Consent to the use of identities is given, and then to that of data.
+    pub fn allow_identity(&mut self) {
+        let mut out = Vec::new();
+        self.beacon.identity_allowed(&self.page, &mut out);
+        self.carry_out(out);
+    }
+
+    /// It is taken away.
+    pub fn forbid_identity(&mut self, delete: bool) {
+        let mut out = Vec::new();
+        self.beacon.identity_forbidden(delete, &self.page, &mut out);
+        self.carry_out(out);
     }
 
     /// Time passes, to the clocks and to the engine.

@@ -31,6 +31,8 @@ const configuration: Configuration = {
     tcf: { follow: true, vendorId: 565 },
   },
   delivery: { transport: "beacon", syncValidation: true, mode: "atLeastOnce", maxWaitMs: 0, storage: false },
+  privacy: { redact: true, parameters: ["token"], patterns: ["customer-\\d+"] },
+  identity: { firstParty: { namespace: "Shop", storage: "serverCookie", maxAgeDays: 1 }, primary: "none" },
   onBeforeEventSend: ({ xdm }) => {
     xdm._id = "mine";
   },
@@ -68,6 +70,9 @@ export async function right(): Promise<void> {
     ],
   });
   if (collect === "in") console.info("collected");
+  const { identityMap } = await beacon("getIdentity");
+  const { url } = await beacon("appendIdentityToUrl", { url: "https://other.example/" });
+  console.info(identityMap.ECID?.[0]?.id, url);
   const { delivered, stored } = await beacon("flush", { timeout: 100 });
   const status: Status = await beacon("getStatus");
   console.info(delivered + stored + status.dropped.rejected + status.outbox.bytes);
@@ -105,6 +110,10 @@ export async function wrong(): Promise<void> {
   await beacon("sendProfile", { type: "web.webpagedetails.pageViews" });
   // @ts-expect-error a number
   await beacon("flush", { timeout: "1" });
+  // @ts-expect-error a URL is required
+  await beacon("appendIdentityToUrl", {});
+  // @ts-expect-error a namespace is required
+  configuration.identity = { firstParty: {} };
   // @ts-expect-error a boolean
   await beacon("setDebug", { enabled: "yes" });
   // @ts-expect-error takes no options

@@ -3,6 +3,7 @@ use serde_json::{Map, Value, json};
 use xdm_beacon::fault::Reason;
 use xdm_beacon::time::{parse_rfc3339, rfc3339};
 use xdm_beacon::xdm::entity::{Entity, Parts, experience_event, profile_record};
+use xdm_beacon::xdm::identity_map::{self, Known};
 
 use crate::oracle::{oracle, without_empty_elements};
 
@@ -10,6 +11,12 @@ const NOW: i64 = 1_795_492_190_123;
 const NOW_TEXT: &str = "2026-11-24T03:49:50.123Z";
 const ENTROPY: [u8; 16] = [0xab; 16];
 const UUID: &str = "abababab-abab-4bab-abab-abababababab";
+
+/// What the library knows by itself.
+const KNOWN: [Known; 2] = [
+    Known { namespace: "ECID", id: "123", may_be_primary: true },
+    Known { namespace: "Shop", id: "s-1", may_be_primary: true },
+];
 
 fn event(parts: Parts) -> Entity {
     experience_event(&parts, ENTROPY, NOW).unwrap()
@@ -34,6 +41,7 @@ fn sources_in_order_of_precedence() {
         timestamp: r#""2021-01-01T01:00:00+01:00""#,
         identity_map: r#"{"CRM":[{"id":"t","primary":true}]}"#,
         sequence: r#"{"device":{"screenHeight":4,"screenWidth":4}}"#,
+        identities: &[],
     });
     assert_eq!(
         entity.json,
@@ -297,11 +305,13 @@ proptest! {
                 Parts { event_type: call, ..Parts::default() },
                 Parts { timestamp: call, ..Parts::default() },
                 Parts { identity_map: call, ..Parts::default() },
-                Parts { xdm: &text, mapping: &text, context: &text, event_type: call, timestamp: &xdm, identity_map: call, sequence: &text },
+                Parts { xdm: &text, mapping: &text, context: &text, event_type: call, timestamp: &xdm, identity_map: call, sequence: &text, identities: &[] },
             ] {
+                let parts = Parts { identities: &KNOWN, ..parts };
                 if let Ok(entity) = experience_event(&parts, [0; 16], 0) {
                     let tree: Value = serde_json::from_str(&entity.json).unwrap();
                     prop_assert!(tree["_id"].is_string() && tree["timestamp"].is_string());
+                    prop_assert!(identity_map::check(&tree["identityMap"].to_string()).is_ok());
                 }
                 if let Ok(record) = profile_record(&parts) {
                     prop_assert!(serde_json::from_str::<Value>(&record.json).unwrap().is_object());

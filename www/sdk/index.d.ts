@@ -67,6 +67,33 @@ export interface Configuration {
       vendorId?: number;
     };
   };
+  /** What is taken out of automatic fields; `REDACTED` stands in its place. */
+  privacy?: {
+    /** E-mail addresses, card numbers and what is named below; default true. */
+    redact?: boolean;
+    /** Names of URL parameters whose values are taken out. */
+    parameters?: string[];
+    /** Sources of regular expressions, matched in any case, for what else is. */
+    patterns?: string[];
+  };
+  /** Who the browser is, in each event that does not say so itself. */
+  identity?: {
+    /** The site's own id; none by default. */
+    firstParty?: {
+      /** What it is registered as with the platform. */
+      namespace: string;
+      /** Default `cookie`. `serverCookie`: the site's server sets it; it is only read. */
+      storage?: "cookie" | "localStorage" | "serverCookie";
+      /** How long a cookie lives from the last visit; default 390. */
+      maxAgeDays?: number;
+      /** The cookie's domain; by default the widest that the browser takes. */
+      domain?: string;
+    };
+    /** Whether an Experience Cloud id that Adobe's libraries have left is used; default true. */
+    readEcid?: boolean;
+    /** What becomes primary where the event has no primary identity: by default the ECID, or else the first-party id. */
+    primary?: "ecid" | "firstParty" | "none";
+  };
   delivery?: {
     /** Default `auto`. */
     transport?: "auto" | "beacon" | "fetch";
@@ -472,6 +499,8 @@ export interface Status {
   dropped: Record<Exclude<DropReason, "no-page">, number>;
   /** Timestamps that were ahead of the endpoint's clock and put back. */
   timestampsCorrected: number;
+  /** How often something was taken out of what is collected automatically. */
+  redacted: number;
   /** How often the engine had to be started anew after a fault of ours; the counts began with the last time. */
   engineRestarts: number;
   /** Events that fail while others pass, set aside until the next visit. */
@@ -501,6 +530,10 @@ export interface XdmBeacon {
   (command: "sendProfile", options: ProfileOptions): Promise<Sent>;
   /** Decides, in the order of the calls, for all instances and tabs with the same `consent.storageKey`. */
   (command: "setConsent", options: ConsentOptions): Promise<{ collect: "in" | "out" }>;
+  /** The browser's own identities, as an event without any is given them; none before there is consent. */
+  (command: "getIdentity"): Promise<{ identityMap: IdentityMap }>;
+  /** Adds the browser's identities to the URL of a link to another domain of the site, for five minutes. */
+  (command: "appendIdentityToUrl", options: { url: string }): Promise<{ url: string }>;
   /** Sends what waits at once, and tells when nothing waits any more, after `timeout` ms (10,000) at the latest. */
   (command: "flush", options?: { timeout?: number }): Promise<{ delivered: number; stored: number }>;
   (command: "getStatus"): Promise<Status>;

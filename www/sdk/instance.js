@@ -61,6 +61,9 @@ function random() {
   }
 }
 
+/** When and where, as the engine takes it. */
+const now = () => [Date.now(), location.href, document.title, document.referrer];
+
 const nothing = () => {};
 
 /**
@@ -85,6 +88,8 @@ export function instance(name, started, dataset, replay = []) {
   const late = [];
   /** How deep the call that is handed over is nested in such calls. */
   let depth = 0;
+  /** The moment of a tag's own `configure`: before a router changes the URL. */
+  const moment = now();
   const owner = [...random()].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
   const submit = (entry) => {
@@ -185,8 +190,7 @@ export function instance(name, started, dataset, replay = []) {
 
   const call = (command, options) => {
     const promise = new Promise((resolve, reject) => {
-      const moment = [Date.now(), location.href, document.title, document.referrer];
-      accept([resolve, reject, [command, options], moment]);
+      accept([resolve, reject, [command, options], now()]);
     });
     // Whoever does not ask for the outcome is not bothered with it.
     promise.catch(nothing);
@@ -200,12 +204,12 @@ export function instance(name, started, dataset, replay = []) {
   const begin = () => {
     handle = create(name, owner, show);
     if (dataset) {
-      declare(handle, JSON.stringify(dataset), watch, ({ message }) => {
+      declare(handle, JSON.stringify(dataset), moment, watch, ({ message }) => {
         // No promise of the page tells what is wrong with its attributes.
         if (["", "true"].includes(dataset.debug?.trim())) console.warn(message);
       });
     } else if (configuration) {
-      carryOut(handle, "configure", configuration, [], random(), nothing, nothing);
+      carryOut(handle, "configure", configuration, moment, random(), nothing, nothing);
     }
     handAll();
   };

@@ -106,6 +106,8 @@ struct Item {
     seat: usize,
     /// The caller said that the page goes away.
     unloading: bool,
+    /// Which identities it has room for, while it is pending.
+    room: u8,
     /// Given to the browser while leaving.
     handed: bool,
     /// Handed over, and to be taken as delivered unless an answer says otherwise.
@@ -420,6 +422,7 @@ impl Engine {
             place: Place::Waiting,
             seat: 0,
             unloading: message.unloading,
+            room: message.room,
             handed: false,
             trusted: false,
             failed: false,
@@ -556,6 +559,18 @@ impl Engine {
             }
         }
         self.finish(now, fx);
+    }
+
+    /// Lets the messages that wait for consent be changed, right before it is given: `amend` gets each as JSON
+    /// text, and which identities it has room for; it answers with a text to take the place of the first.
+    pub fn amend_pending(&mut self, amend: &mut dyn FnMut(&str, u8) -> Option<String>, fx: &mut Vec<Effect>) {
+        for item in self.items.iter_mut().filter(|item| item.place == Place::Pending) {
+            if let Some(json) = amend(&item.json, item.room) {
+                self.bytes = self.bytes - item.json.len() + json.len();
+                item.json = json;
+            }
+        }
+        self.bound(fx);
     }
 
     /// Consent was given, withdrawn or put in question.

@@ -254,6 +254,7 @@ impl Engine {
                 place: Place::Waiting,
                 seat: 0,
                 unloading: false,
+                room: 0,
                 handed: false,
                 trusted: false,
                 failed: false,
