@@ -6,10 +6,13 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import CopyPlugin from "copy-webpack-plugin";
 import { minify } from "terser";
+import { fileOf, names } from "./scripts/chunks.mjs";
 import { esmHead, scriptHead } from "./scripts/demo.mjs";
 
 const at = (path) => resolve(import.meta.dirname, path);
 const PLACEHOLDER = "<!-- xdm-beacon -->";
+/** What the library fetches only where it is asked for. */
+const CHUNKS = at("www/sdk/capture/chunks.js");
 
 const library = (name, entry, output) => ({
   name,
@@ -19,8 +22,16 @@ const library = (name, entry, output) => ({
   output: { path: at("dist/sdk"), ...output },
   resolve: { alias: { "#engine": at("target/glue/xdm_beacon.js") } },
   // `new URL("./xdm-beacon.wasm", import.meta.url)` stays as it is, for the page's own bundler.
-  module: { parser: { javascript: { importMeta: false, url: false } } },
+  module: {
+    parser: { javascript: { importMeta: false, url: false } },
+    rules: [{ test: CHUNKS, loader: at("scripts/chunks.mjs"), options: { script: name === "script" } }],
+  },
   performance: false,
+});
+
+const module = (name, entry, filename) => ({
+  ...library(name, entry, { filename, module: true, library: { type: "module" } }),
+  experiments: { outputModule: true },
 });
 
 const copy = (name, path, patterns) => ({
@@ -40,18 +51,12 @@ const pages = (head, to = ".") => ({
 
 export default async () => {
   const { code } = await minify(readFileSync(at("www/sdk/base-code.js"), "utf8"), { ecma: 2021 });
+  const chunks = names(readFileSync(CHUNKS, "utf8"));
   const everythingElse = { globOptions: { ignore: ["**/*.html", "**/README.md"] } };
   return [
     library("script", "www/sdk/script.js", { filename: "xdm-beacon.js" }),
-    {
-      ...library("esm", "www/sdk/index.js", {
-        filename: "index.js",
-        module: true,
-        library: { type: "module" },
-      }),
-      experiments: { outputModule: true },
-      dependencies: ["script"],
-    },
+    { ...module("esm", "www/sdk/index.js", "index.js"), dependencies: ["script"] },
+    ...chunks.map((name) => module(name, `www/sdk/capture/${name}.js`, fileOf(name))),
     copy("types", "dist/sdk", [
       { from: at("www/sdk/index.d.ts") },
       { from: at("www/sdk/base-code.js"), transform: () => code },
@@ -65,7 +70,7 @@ export default async () => {
         { from: at("dist/sdk"), to: "sdk" },
         { from: at("dist/sdk"), to: "esm/sdk" },
       ]),
-      dependencies: ["script", "esm", "types"],
+      dependencies: ["script", "esm", "types", ...chunks],
     },
     copy("inspector", "dist/inspector", [{ from: at("www/inspector") }]),
   ];

@@ -4,7 +4,7 @@
 //! [`Output`]s for the browser layer to carry out. It never waits and never looks at a clock.
 
 use crate::collect::redact::Redactor;
-use crate::collect::{Moment, Page, context, referrer::Trail};
+use crate::collect::{Captured, Moment, Page, context, page_views, referrer::Trail};
 use crate::consent::{Record, decision};
 use crate::delivery::{
     Config, Consent, Counts, DiskOp, Document, DropReason, Effect, Engine, Fate, Message, PageEvent,
@@ -418,13 +418,35 @@ impl Beacon {
         }
     }
 
-    /// What the page is to bring along for this instance, once it is configured, by the names of the
-    /// modules: `tcf`.
-    pub fn tracking(&self) -> &'static str {
-        match &self.configured {
-            Some((settings, _)) if settings.consent.follow => "tcf",
-            _ => "",
+    /// What the page is to bring along for this instance, once it is configured: the names of the modules,
+    /// parted by spaces.
+    pub fn tracking(&self) -> String {
+        let Some((settings, _)) = &self.configured else { return String::new() };
+        let mut names = settings.track.clone();
+        if settings.consent.follow {
+            names.push_str(" tcf");
         }
+        names
+    }
+
+    /// Takes what a module of the loader has seen of the page: `call` has its kind for a command, and what was
+    /// seen for options. What becomes an event is sent like one of `sendEvent`, and so settled; all else is
+    /// settled at once. Gives back what the module has to bring along the next time, if it has to.
+    pub fn capture(&mut self, call: Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> String {
+        let tracking = self.configured.as_ref().map(|(settings, _)| &settings.tracking);
+        let (answer, captured) = match (call.command, tracking) {
+            ("pageView", Some(tracking)) => page_views::capture(call.options, &call.moment, tracking),
+            _ => (String::new(), None),
+        };
+        let Some(captured) = captured else {
+            out.push(Output::Resolve(call.ticket, Outcome::Done {}));
+            return answer;
+        };
+        let call = Call { command: "sendEvent", options: "", moment: captured.moment.clone(), ..call };
+        if let Err(fault) = self.send(&call, Some(&captured), page, out) {
+            self.reject(call.ticket, &fault, "", out);
+        }
+        answer
     }
 
     /// The time that a `flush` was given is over.
@@ -443,7 +465,7 @@ impl Beacon {
         }
         let done = match call.command {
             "configure" => self.configure(&call, page, out),
-            "sendEvent" | "sendProfile" => self.send(&call, page, out),
+            "sendEvent" | "sendProfile" => self.send(&call, None, page, out),
             "setConsent" => self.set_consent(&call, page, out),
             "getIdentity" => self.get_identity(&call, page, out),
             "appendIdentityToUrl" => self.append_identity(&call, page, out),
@@ -520,7 +542,13 @@ impl Beacon {
         Ok(())
     }
 
-    fn send(&mut self, call: &Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> Result<(), Fault> {
+    fn send(
+        &mut self,
+        call: &Call<'_>,
+        captured: Option<&Captured>,
+        page: &dyn Page,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Fault> {
         let Some((settings, _)) = &self.configured else { return Ok(()) };
         let is_event = call.command == "sendEvent";
         let mut parts = Parts::default();
@@ -587,10 +615,21 @@ impl Beacon {
         self.identity.look(&settings.identity, &settings.org_id, page);
         let known = self.identity.known(&settings.identity);
         parts.identities = &known;
-        let news = self.trail.news(&call.moment);
+        let mut news = self.trail.news(&call.moment);
+        let mut chosen = settings.context;
+        if let Some(captured) = captured {
+            parts.mapping = &captured.mapping;
+            news = captured.referrer.as_deref().or(news);
+            chosen = chosen.and(captured.contexts);
+        }
         let mut redactor = Redactor::new(&settings.privacy, page);
-        let around = context(settings.context, &call.moment, news, page, &mut redactor);
+        let mut around = context(chosen, &call.moment, news, page, &mut redactor);
         draft.redacted = redactor.count;
+        if let Some(captured) = captured {
+            let mut both = String::new();
+            json::merge(&[&around, &captured.xdm], &mut both)?;
+            around = both;
+        }
         parts.context = &around;
         if settings.before_event_send {
             let event = entity::experience_event(&parts, draft.entropy, call.moment.now)?;

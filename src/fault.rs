@@ -53,6 +53,7 @@ reasons! {
     NotHttps "not-https" "must start with https:// (http:// is for this machine alone)";
     NotAnOrg "not-an-org" "must be an organisation id that ends in @AdobeOrg";
     NotAContext "not-a-context" "must be \"web\", \"device\", \"environment\", \"placeContext\", \"implementationDetails\" or \"highEntropyUserAgentHints\"";
+    NotTracked "not-tracked" "must be \"pageViews\", \"clicks\", \"forms\", \"engagement\", \"errors\" or \"webVitals\"";
     NotATransport "not-a-transport" "must be \"auto\", \"beacon\" or \"fetch\"";
     NotAMode "not-a-mode" "must be \"balanced\", \"atLeastOnce\" or \"atMostOnce\"";
     NotAConsent "not-a-consent" "must be \"in\", \"out\" or \"pending\"";

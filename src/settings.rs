@@ -4,6 +4,7 @@
 //! it: a typing mistake must not lose data in silence.
 
 use crate::collect::redact::Privacy;
+use crate::collect::track;
 use crate::consent;
 use crate::delivery::Mode;
 use crate::fault::{Fault, Reason};
@@ -38,6 +39,11 @@ impl Contexts {
     /// Those that are read from the browser.
     pub const BROWSER: Contexts = Contexts(2 | 4 | 8 | 32);
     const ALL: Contexts = Contexts(31);
+
+    /// Those in here and in `other`.
+    pub fn and(self, other: Contexts) -> Contexts {
+        Contexts(self.0 | other.0)
+    }
 
     /// Whether all of `other` is in here.
     pub fn has(self, other: Contexts) -> bool {
@@ -153,6 +159,10 @@ pub struct Settings {
     pub privacy: Privacy,
     /// Who the browser is said to be.
     pub identity: identity::Options,
+    /// What is captured, as [`track::kinds`] has it.
+    pub track: String,
+    /// How.
+    pub tracking: track::Options,
     /// How messages travel.
     pub delivery: DeliveryOptions,
     /// Whether the page's `onBeforeEventSend` sees events before they are sent.
@@ -176,6 +186,7 @@ impl Settings {
         let (mut sync_validation, mut before_event_send, mut debug) = (false, false, false);
         let (mut privacy, mut identity) = (Privacy::default(), identity::Options::default());
         let mut consent = consent::Options::default();
+        let (mut track, mut tracking) = (String::new(), track::Options::default());
 
         each(text, |key, raw| {
             match key {
@@ -192,6 +203,8 @@ impl Settings {
                 "consent" => consent = consent::Options::parse(raw)?,
                 "privacy" => privacy = Privacy::parse(raw)?,
                 "identity" => identity = identity::Options::parse(raw)?,
+                "track" => track = track::kinds(raw)?,
+                "tracking" => tracking = track::Options::parse(raw)?,
                 "delivery" => each(raw, |key, raw| {
                     match key {
                         "transport" => delivery.transport = transport_choice(raw)?,
@@ -201,7 +214,7 @@ impl Settings {
                         "maxStoredBytes" => delivery.max_stored_bytes = positive(raw)?,
                         "maxAgeHours" => delivery.max_age_hours = positive(raw)?,
                         "mode" => delivery.mode = mode(raw)?,
-                        "sequencePath" => delivery.sequence_path = Some(sequence_path(raw)?),
+                        "sequencePath" => delivery.sequence_path = Some(own_path(raw)?),
                         "storage" => delivery.storage = boolean(raw)?,
                         "syncValidation" => sync_validation = boolean(raw)?,
                         _ => return Err(Fault::new(Reason::UnknownOption)),
@@ -238,6 +251,8 @@ impl Settings {
             consent,
             privacy,
             identity,
+            track,
+            tracking,
             delivery,
             before_event_send,
             debug,
@@ -340,8 +355,11 @@ pub fn positive(raw: &str) -> Result<u32, Fault> {
         .ok_or(Fault::new(Reason::OutOfRange))
 }
 
-/// A path that an object can be put at, whatever else is in the event.
-fn sequence_path(raw: &str) -> Result<String, Fault> {
+/// A path of the site's own that a value can be put at, whatever else is in the event.
+///
+/// # Errors
+/// It is none, or what every event has is there.
+pub fn own_path(raw: &str) -> Result<String, Fault> {
     const TAKEN: [&str; 4] = ["_id", "timestamp", "eventType", "identityMap"];
     let path = string(raw)?;
     let mut flat = String::from("{");

@@ -102,6 +102,27 @@ pub fn command(
     });
 }
 
+/// Takes what a module has seen, `kind` and JSON text; the rest as for [`command`]. Gives back what the module
+/// has to bring along the next time.
+#[wasm_bindgen]
+pub fn capture(
+    instance: u32,
+    kind: &str,
+    text: &str,
+    moment: &JsValue,
+    entropy: &[u8],
+    resolve: Function,
+    reject: Function,
+) -> String {
+    let (moment, entropy) = (page::moment(moment), entropy.try_into().unwrap_or_default());
+    let mut answer = String::new();
+    with_ticket(instance, resolve, reject, |beacon, ticket, out| {
+        let call = Call { command: kind, options: text, ticket, moment, entropy };
+        answer = beacon.capture(call, &BrowserPage, out);
+    });
+    answer
+}
+
 /// `configure` by the attributes of a script tag: `dataset` as JSON text; `moment` is that of the tag.
 #[wasm_bindgen]
 pub fn declare(instance: u32, dataset: &str, moment: &JsValue, resolve: Function, reject: Function) {
@@ -130,8 +151,7 @@ fn with_ticket(
 #[wasm_bindgen]
 pub fn tracking(instance: u32) -> String {
     INSTANCES.with_borrow(|instances| {
-        let modules = instances.get(instance as usize).map(|instance| instance.beacon.tracking());
-        String::from(modules.unwrap_or_default())
+        instances.get(instance as usize).map(|instance| instance.beacon.tracking()).unwrap_or_default()
     })
 }
 

@@ -241,12 +241,12 @@ fn is_language_tag(tag: &str) -> bool {
 }
 
 /// Writes one JSON object; empty values and empty objects leave no trace.
-struct Object {
+pub(super) struct Object {
     text: String,
 }
 
 impl Object {
-    fn new() -> Object {
+    pub(super) fn new() -> Object {
         Object { text: String::from("{") }
     }
 
@@ -258,16 +258,21 @@ impl Object {
         self.text.push(':');
     }
 
-    fn text(&mut self, key: &str, value: &str) {
+    pub(super) fn text(&mut self, key: &str, value: &str) {
         if !value.is_empty() {
             self.key(key);
             json::push_string(&mut self.text, value);
         }
     }
 
-    fn number(&mut self, key: &str, value: i32) {
+    pub(super) fn number(&mut self, key: &str, value: i32) {
         self.key(key);
         json::push_int(&mut self.text, i64::from(value));
+    }
+
+    pub(super) fn boolean(&mut self, key: &str, value: bool) {
+        self.key(key);
+        self.text.push_str(if value { "true" } else { "false" });
     }
 
     /// A length or depth: a whole number above zero.
@@ -277,7 +282,7 @@ impl Object {
         }
     }
 
-    fn object(&mut self, key: &str, write: impl FnOnce(&mut Object)) {
+    pub(super) fn object(&mut self, key: &str, write: impl FnOnce(&mut Object)) {
         let mut inner = Object::new();
         write(&mut inner);
         if inner.text.len() > 1 {
@@ -287,7 +292,7 @@ impl Object {
         }
     }
 
-    fn close(mut self) -> String {
+    pub(super) fn close(mut self) -> String {
         self.text.push('}');
         self.text
     }

@@ -1,10 +1,28 @@
-//! Pure: what the page is, as XDM.
+//! Pure: what the page is and what happens on it, as XDM.
 //!
 //! The browser layer reads raw values ([`Reading`]); here they become XDM text, and whatever is
 //! missing, negative or absurd leaves its key out.
 
 mod context;
+pub mod page_views;
 pub mod redact;
 pub mod referrer;
+pub mod track;
 
+use crate::settings::Contexts;
 pub use context::{Moment, Page, Reading, context};
+
+/// What was captured of a page, about to become an event.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Captured {
+    /// When and where it happened.
+    pub moment: Moment,
+    /// XDM beside the context, its `eventType` included, as JSON text.
+    pub xdm: String,
+    /// Where the visitor came from, if that is to be told in any case.
+    pub referrer: Option<String>,
+    /// What the site wants to be added, flat, as JSON text; empty for nothing.
+    pub mapping: String,
+    /// Contexts that it makes no sense without, whatever `context` says.
+    pub contexts: Contexts,
+}

@@ -106,7 +106,8 @@ impl Jar {
 impl MemoryPage {
     /// Scheme and host of the page's URL.
     fn site(&self) -> (&str, &str) {
-        let (scheme, rest) = self.moment.url.split_once("://").expect("a whole URL");
+        let (scheme, rest) = self.moment.url.split_once(':').expect("a whole URL");
+        let rest = rest.trim_start_matches('/');
         let authority = rest.split(['/', '?', '#']).next().unwrap();
         (scheme, authority.split(':').next().unwrap())
     }
@@ -370,6 +371,19 @@ impl Tag {
         self.beacon.call(call, &self.page, &mut out);
         self.carry_out(out);
         ticket
+    }
+
+    /// Hands over what a module of the loader has seen; gives back the ticket and the answer to the module.
+    pub fn capture(&mut self, kind: &str, text: &str) -> (Ticket, String) {
+        let ticket = self.ticket();
+        self.draws += 1;
+        let moment = self.page.moment.clone();
+        let call = Call { command: kind, options: text, ticket, moment, entropy: [self.draws; 16] };
+        let mut out = Vec::new();
+        let answer = self.beacon.capture(call, &self.page, &mut out);
+        self.carry_out(out);
+        self.wait(0);
+        (ticket, answer)
     }
 
     /// Calls a command that settles at once.

@@ -30,6 +30,8 @@ const configuration: Configuration = {
     globalPrivacyControl: true,
     tcf: { follow: true, vendorId: 565 },
   },
+  track: ["pageViews", "clicks"],
+  tracking: { hashRoutes: true, internalDomains: ["shop.example"], paths: { restored: "_acme.restored" } },
   delivery: { transport: "beacon", syncValidation: true, mode: "atLeastOnce", maxWaitMs: 0, storage: false },
   privacy: { redact: true, parameters: ["token"], patterns: ["customer-\\d+"] },
   identity: { firstParty: { namespace: "Shop", storage: "serverCookie", maxAgeDays: 1 }, primary: "none" },
@@ -95,6 +97,9 @@ export async function wrong(): Promise<void> {
   await beacon("configure");
   // @ts-expect-error datasetId is missing
   await beacon("configure", { endpoint: "x", orgId: "x", schema: { id: "x" } });
+  // @ts-expect-error nothing that can be tracked
+  const track: Configuration["track"] = ["scrolls"];
+  await beacon("configure", { ...configuration, track });
   // @ts-expect-error not an option
   await beacon("sendEvent", { xmd: {} });
   // @ts-expect-error a type is a string

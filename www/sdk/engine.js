@@ -104,4 +104,4 @@ export const create = (name, owner, show) => engine.create(name, owner, restarts
 /** @param {(broken?: Error) => void} revive called after a trap: with an error when the engine stays down */
 export const onRestart = (revive) => revivals.push(revive);
 
-export const { command, declare, tracking } = engine;
+export const { command, declare, tracking, capture } = engine;

@@ -22,6 +22,9 @@ export type Context =
   | "implementationDetails"
   | "highEntropyUserAgentHints";
 
+/** What a page does by itself that becomes events. */
+export type Track = "pageViews" | "clicks" | "forms" | "engagement" | "errors" | "webVitals";
+
 /** Options of `configure`. */
 export interface Configuration {
   /** The streaming connection's whole URL: `https://dcs.adobedc.net/collection/{id}`. */
@@ -93,6 +96,25 @@ export interface Configuration {
     readEcid?: boolean;
     /** What becomes primary where the event has no primary identity: by default the ECID, or else the first-party id. */
     primary?: "ecid" | "firstParty" | "none";
+  };
+  /** What is captured without a call; nothing by default. */
+  track?: Track[];
+  tracking?: {
+    /** A regular expression for the URLs of links that are downloads. */
+    downloadLinkQualifier?: string;
+    /** Hosts whose links are no exits, beside the page's own. */
+    internalDomains?: string[];
+    /** Another fragment is another page view; default false. */
+    hashRoutes?: boolean;
+    /** Where in the schema details go that XDM has no place for, e.g. `_acme.restored`; left out by default. */
+    paths?: {
+      /** `true` for a page view that came back from the back/forward cache. */
+      restored?: string;
+      forms?: string;
+      engagement?: string;
+      errors?: string;
+      webVitals?: string;
+    };
   };
   delivery?: {
     /** Default `auto`. */

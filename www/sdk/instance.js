@@ -1,10 +1,18 @@
 // An instance: the function a page calls. It reads its options before it returns, queues until the
 // engine runs, and settles every promise.
 
-import { follow } from "./capture/tcf.js";
-import { command as carryOut, create, declare, onRestart, tracking, trapped } from "./engine.js";
+import { start as startCapture } from "./capture/index.js";
+import {
+  command as carryOut,
+  create,
+  declare,
+  onRestart,
+  capture as take,
+  tracking,
+  trapped,
+} from "./engine.js";
 
-/** @typedef {{resolve: Function, reject: Function, command: string, text: string, moment: unknown[], entropy: Uint8Array, before?: Function, depth: number}} Entry */
+/** @typedef {{run: Function, resolve: Function, reject: Function, command: string, text: string, moment: unknown[], entropy: Uint8Array, before?: Function, depth: number, answer?: string}} Entry */
 
 /** How deep events may be nested that the page's `onBeforeEventSend` sends about events that it sent. */
 const MAX_DEPTH = 8;
@@ -66,6 +74,9 @@ const now = () => [Date.now(), location.href, document.title, document.referrer]
 
 const nothing = () => {};
 
+/** The moment of a call. */
+const now = () => [Date.now(), location.href, document.title, document.referrer];
+
 /**
  * @param {string} name what messages call the instance
  * @param {Promise<void>} started when the engine runs
@@ -81,8 +92,6 @@ export function instance(name, started, dataset, replay = []) {
   let refuse;
   /** The options that an engine which takes over is configured with, and the function that came with them. */
   let configuration, before;
-  /** Whether the page is watched for it. */
-  let watched;
   /** While that function has an event, the calls that it makes wait here: events keep their order. */
   let showing = false;
   const late = [];
@@ -90,10 +99,12 @@ export function instance(name, started, dataset, replay = []) {
   let depth = 0;
   /** The moment of a tag's own `configure`: before a router changes the URL. */
   const moment = now();
+  /** Whether the page is captured for it. */
+  let captured;
   const owner = [...random()].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
   const submit = (entry) => {
-    const { command, text, moment, entropy } = entry;
+    const { run, command, text, moment, entropy } = entry;
     const end = (settle) => (value) => {
       open.delete(entry);
       settle(value);
@@ -102,7 +113,7 @@ export function instance(name, started, dataset, replay = []) {
     const resolve = end((value) => {
       if (command === "configure") {
         [configuration, before] = [text, entry.before];
-        watch();
+        begun();
       }
       entry.resolve(value);
     });
@@ -111,7 +122,7 @@ export function instance(name, started, dataset, replay = []) {
       return;
     }
     try {
-      carryOut(handle, command, text, moment, entropy, resolve, reject);
+      entry.answer = run(handle, command, text, moment, entropy, resolve, reject);
     } catch (error) {
       // Whoever brought the engine down is not asked to do it again.
       reject(failed(error));
@@ -155,17 +166,24 @@ export function instance(name, started, dataset, replay = []) {
     }
   };
 
-  /** Once for all engines: what watches calls like the page does. */
-  const watch = () => {
-    if (!watched && tracking(handle).includes("tcf")) follow(call);
-    watched = true;
-  };
-
   const failed = (error) =>
     failure(name, "engine-failed", `the engine failed (${words(error)}): reload the page and report this`);
 
+  /** Takes an entry, in the order of the calls. */
+  const enqueue = (entry) => {
+    if (showing && depth === MAX_DEPTH) {
+      const remedy = "let it tell its own events apart, and send none about them";
+      const words = `'onBeforeEventSend' sends events without end: ${remedy}`;
+      entry.reject(failure(name, "callback-loops", words));
+      return;
+    }
+    if (showing) entry.depth = depth + 1;
+    open.add(entry);
+    if (refuse || handle !== undefined) hand(entry);
+  };
+
   const accept = ([resolve, reject, [command, options], moment]) => {
-    const entry = { resolve, reject, command: words(command), moment, entropy: random(), depth: 0 };
+    const entry = { run: carryOut, resolve, reject, command: words(command), moment, depth: 0 };
     // JSON leaves functions out; left in, one that is no option is refused by its name.
     const keepFunctions = (key, value) => {
       if (typeof value !== "function") return value;
@@ -177,15 +195,34 @@ export function instance(name, started, dataset, replay = []) {
       reject(text);
       return;
     }
-    entry.text = text;
-    if (showing && depth === MAX_DEPTH) {
-      const remedy = "let it tell its own events apart, and send none about them";
-      reject(failure(name, "callback-loops", `'onBeforeEventSend' sends events without end: ${remedy}`));
-      return;
-    }
-    if (showing) entry.depth = depth + 1;
-    open.add(entry);
-    if (refuse || handle !== undefined) hand(entry);
+    enqueue(Object.assign(entry, { text, entropy: random() }));
+  };
+
+  /**
+   * Hands over what a module has seen, like a call. Gives back what the module has to bring along the next time,
+   * if it can be said at once.
+   */
+  const capture = (command, seen, moment = now()) => {
+    const text = JSON.stringify(seen);
+    const entry = {
+      run: take,
+      resolve: nothing,
+      reject: nothing,
+      command,
+      text,
+      moment,
+      entropy: random(),
+      depth: 0,
+    };
+    enqueue(entry);
+    return entry.answer;
+  };
+
+  /** It is configured: once for all engines, the page is captured. */
+  const begun = () => {
+    if (captured) return;
+    captured = true;
+    startCapture(tracking(handle), capture, call);
   };
 
   const call = (command, options) => {
@@ -204,7 +241,7 @@ export function instance(name, started, dataset, replay = []) {
   const begin = () => {
     handle = create(name, owner, show);
     if (dataset) {
-      declare(handle, JSON.stringify(dataset), moment, watch, ({ message }) => {
+      declare(handle, JSON.stringify(dataset), moment, begun, ({ message }) => {
         // No promise of the page tells what is wrong with its attributes.
         if (["", "true"].includes(dataset.debug?.trim())) console.warn(message);
       });

@@ -4,8 +4,8 @@
 const LOOK_EVERY_MS = 250;
 const LOOKS = 240;
 
-/** @param {(command: string, options: object) => unknown} call an instance */
-export function follow(call) {
+/** @type {import("./index.js").Start} */
+export function start(_capture, call) {
   const hear = (data, success) => {
     try {
       const { eventStatus, tcString, gdprApplies } = data;

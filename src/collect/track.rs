@@ -1,0 +1,85 @@
+//! Pure: what is captured of a page by itself, and how: the options `track` and `tracking`.
+
+use crate::fault::{Fault, Reason};
+use crate::json::{self, Kind};
+use crate::settings::{boolean, each, own_path, string};
+
+/// What can be tracked, by the names of the modules that do.
+const KINDS: [&str; 6] = ["pageViews", "clicks", "forms", "engagement", "errors", "webVitals"];
+/// What has a place of the site's own choice in the schema.
+const PATHS: [&str; 5] = ["restored", "forms", "engagement", "errors", "webVitals"];
+
+/// `tracking`: how it is captured.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Source of a JavaScript regular expression: links that it matches are downloads.
+    pub download_link_qualifier: Option<String>,
+    /// Hosts whose links are no exits, beside the page's own.
+    pub internal_domains: Vec<String>,
+    /// Whether another fragment is another page.
+    pub hash_routes: bool,
+    paths: Vec<(&'static str, String)>,
+}
+
+impl Options {
+    /// Reads the option.
+    ///
+    /// # Errors
+    /// A part that is unknown or of the wrong kind.
+    pub fn parse(raw: &str) -> Result<Options, Fault> {
+        let mut options = Options::default();
+        each(raw, |key, raw| {
+            match key {
+                "downloadLinkQualifier" => options.download_link_qualifier = Some(string(raw)?),
+                "internalDomains" => options.internal_domains = strings(raw)?,
+                "hashRoutes" => options.hash_routes = boolean(raw)?,
+                "paths" => each(raw, |key, raw| {
+                    let name = known(&PATHS, key).ok_or(Reason::UnknownOption)?;
+                    options.paths.push((name, own_path(raw)?));
+                    Ok(())
+                })?,
+                _ => return Err(Fault::new(Reason::UnknownOption)),
+            }
+            Ok(())
+        })?;
+        Ok(options)
+    }
+
+    /// Where in the schema the site wants this; `None` where it does not.
+    pub fn path(&self, name: &str) -> Option<&str> {
+        self.paths.iter().find(|(known, _)| *known == name).map(|(_, path)| path.as_str())
+    }
+}
+
+/// Reads `track`: the names of what is to be captured, parted by spaces.
+///
+/// # Errors
+/// It is no array, or an element is not one of the names.
+pub fn kinds(raw: &str) -> Result<String, Fault> {
+    let mut kinds = String::new();
+    for (index, name) in strings(raw)?.iter().enumerate() {
+        let kind = known(&KINDS, name).ok_or_else(|| Fault::new(Reason::NotTracked).in_index(index))?;
+        if !kinds.split(' ').any(|known| known == kind) {
+            if !kinds.is_empty() {
+                kinds.push(' ');
+            }
+            kinds.push_str(kind);
+        }
+    }
+    Ok(kinds)
+}
+
+fn known(names: &[&'static str], name: &str) -> Option<&'static str> {
+    names.iter().find(|known| **known == name).copied()
+}
+
+fn strings(raw: &str) -> Result<Vec<String>, Fault> {
+    if json::kind(raw) != Kind::Array {
+        return Err(Fault::new(Reason::NotAnArray));
+    }
+    let mut all = Vec::new();
+    for (index, element) in json::elements(raw).enumerate() {
+        all.push(string(element?).map_err(|fault| fault.in_index(index))?);
+    }
+    Ok(all)
+}
