@@ -171,6 +171,28 @@ for (const way of WAYS) {
   });
 }
 
+test("page views go on with the fresh engine, where they were", async () => {
+  const host = await visit({ track: ["pageViews"] });
+  const views = async () => {
+    const rows = await inlet.good("&eventType=web.webpagedetails.pageViews");
+    const webs = rows.map(({ message }) => message.body.xdmEntity.web);
+    return webs.map(({ webPageDetails, webReferrer }) => [webPageDetails.name, webReferrer?.URL ?? ""]);
+  };
+  const first = ["Test page", ""];
+  await until("the first view", async () => (await views()).length > 0);
+  await begin(host, ["broken"], "fillMemory");
+  assert.equal((await ended(host))[0].code, "engine-failed");
+  assert.deepEqual(await fates(host), [undefined]);
+  await host.page.evaluate(() => {
+    history.pushState(null, "", "/second");
+    document.title = "Second";
+  });
+  await until("the second view", async () => (await views()).length > 1);
+  assert.deepEqual(await views(), [["Second", `${stage.origin}/trap.html`], first]);
+  assert.deepEqual(await host.heard(), []);
+  await host.context.close();
+});
+
 test("a trap of a page that leaves: what was in the outbox goes with the next visit", async () => {
   const host = await visit();
   await inlet.faults({ status: 503, retryAfter: 3600, exposeRetryAfter: true });
