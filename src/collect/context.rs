@@ -251,7 +251,7 @@ impl Object {
     }
 
     fn key(&mut self, key: &str) {
-        if self.text.len() > 1 {
+        if !self.text.ends_with('{') {
             self.text.push(',');
         }
         json::push_string(&mut self.text, key);
@@ -283,12 +283,15 @@ impl Object {
     }
 
     pub(super) fn object(&mut self, key: &str, write: impl FnOnce(&mut Object)) {
-        let mut inner = Object::new();
-        write(&mut inner);
-        if inner.text.len() > 1 {
-            let inner = inner.close();
-            self.key(key);
-            self.text.push_str(&inner);
+        let before = self.text.len();
+        self.key(key);
+        self.text.push('{');
+        let inside = self.text.len();
+        write(self);
+        if self.text.len() > inside {
+            self.text.push('}');
+        } else {
+            self.text.truncate(before);
         }
     }
 
