@@ -130,7 +130,7 @@ function putSite(folder, options) {
 }
 
 for (const engine of engineNames) {
-  // Firefox keeps no page for the way back that holds a lock or a database when it goes.
+  // Firefox keeps no page for the way back whose outbox is open.
   const kept = engine === "firefox" ? { delivery: { storage: false } } : {};
 
   for (const bfcache of [true, false]) {
