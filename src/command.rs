@@ -4,7 +4,7 @@
 //! [`Output`]s for the browser layer to carry out. It never waits and never looks at a clock.
 
 use crate::collect::redact::Redactor;
-use crate::collect::{Captured, Moment, Page, context, page_views, referrer::Trail};
+use crate::collect::{Captured, Moment, Page, click, context, page_views, referrer::Trail};
 use crate::consent::{Record, decision};
 use crate::delivery::{
     Config, Consent, Counts, DiskOp, Document, DropReason, Effect, Engine, Fate, Message, PageEvent,
@@ -434,16 +434,32 @@ impl Beacon {
     /// settled at once. Gives back what the module has to bring along the next time, if it has to.
     pub fn capture(&mut self, call: Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> String {
         let tracking = self.configured.as_ref().map(|(settings, _)| &settings.tracking);
+        let mut faults = Vec::new();
         let (answer, captured) = match (call.command, tracking) {
             ("pageView", Some(tracking)) => page_views::capture(call.options, &call.moment, tracking),
+            ("click", Some(tracking)) => {
+                (String::new(), click::capture(call.options, &call.moment, tracking, page, &mut faults))
+            }
             _ => (String::new(), None),
         };
-        let Some(captured) = captured else {
+        let Some(mut captured) = captured else {
             out.push(Output::Resolve(call.ticket, Outcome::Done {}));
             return answer;
         };
         let call = Call { command: "sendEvent", options: "", moment: captured.moment.clone(), ..call };
-        if let Err(fault) = self.send(&call, Some(&captured), page, out) {
+        let mut sent = self.send(&call, Some(&captured), page, out);
+        if let Err(fault) = &sent
+            && !captured.mapping.is_empty()
+        {
+            // An event without the site's own fields is better than none.
+            faults.push(fault.clone());
+            captured.mapping.clear();
+            sent = self.send(&call, Some(&captured), page, out);
+        }
+        if self.debug {
+            out.extend(faults.iter().map(|fault| Output::Log(fault.message(&self.birth.name))));
+        }
+        if let Err(fault) = sent {
             self.reject(call.ticket, &fault, "", out);
         }
         answer
@@ -485,6 +501,7 @@ impl Beacon {
     fn configure(&mut self, call: &Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> Result<(), Fault> {
         let settings = Settings::parse(call.options)?;
         settings.privacy.check(page).map_err(|fault| fault.in_key("privacy"))?;
+        settings.tracking.check(page).map_err(|fault| fault.in_key("tracking"))?;
         let delivery = &settings.delivery;
         let config = Config {
             endpoint: settings.endpoint.clone(),
@@ -619,6 +636,7 @@ impl Beacon {
         let mut chosen = settings.context;
         if let Some(captured) = captured {
             parts.mapping = &captured.mapping;
+            draft.unloading = captured.leaves;
             news = captured.referrer.as_deref().or(news);
             chosen = chosen.and(captured.contexts);
         }

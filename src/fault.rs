@@ -53,6 +53,8 @@ reasons! {
     NotHttps "not-https" "must start with https:// (http:// is for this machine alone)";
     NotAnOrg "not-an-org" "must be an organisation id that ends in @AdobeOrg";
     NotAContext "not-a-context" "must be \"web\", \"device\", \"environment\", \"placeContext\", \"implementationDetails\" or \"highEntropyUserAgentHints\"";
+    NotAPattern "not-a-pattern" "must be a regular expression that does not match an empty text";
+    NotADomain "not-a-domain" "must be a domain such as shop.example, without scheme, port or path; in ASCII (xn--…) where it has other letters";
     NotTracked "not-tracked" "must be \"pageViews\", \"clicks\", \"forms\", \"engagement\", \"errors\" or \"webVitals\"";
     NotATransport "not-a-transport" "must be \"auto\", \"beacon\" or \"fetch\"";
     NotAMode "not-a-mode" "must be \"balanced\", \"atLeastOnce\" or \"atMostOnce\"";

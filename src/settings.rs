@@ -39,6 +39,8 @@ impl Contexts {
     /// Those that are read from the browser.
     pub const BROWSER: Contexts = Contexts(2 | 4 | 8 | 32);
     const ALL: Contexts = Contexts(31);
+    /// None.
+    pub const NONE: Contexts = Contexts(0);
 
     /// Those in here and in `other`.
     pub fn and(self, other: Contexts) -> Contexts {

@@ -47,9 +47,10 @@
 
 use super::context::Object;
 use super::track::Options;
-use super::{Moment, Page};
+use super::{Captured, Moment, Page};
 use crate::fault::{Fault, Reason};
 use crate::json;
+use crate::settings::Contexts;
 use crate::xdm::mapping;
 use std::borrow::Cow;
 
@@ -57,31 +58,26 @@ use std::borrow::Cow;
 const MAX_CHARS: usize = 255;
 /// Alloy's qualifier: what a link's URL ends in that is a download.
 const DOWNLOADS: [&str; 15] = [
-    "exe", "zip", "wav", "mp3", "mov", "mpg", "avi", "wmv", "pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx",
+    "exe", "zip", "wav", "mp3", "mov", "mpg", "avi", "wmv", "pdf", "doc", "docx", "xls", "xlsx", "ppt",
+    "pptx",
 ];
 /// Attributes that start like this bring fields.
 const DATA: &str = "data-xdm-";
 /// The one whose value is a mapping.
 const MAPPING: &str = "mapping";
 
-/// What a click comes to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Click {
-    /// `eventType` and `web.webInteraction`, as JSON text.
-    pub xdm: String,
-    /// The site's own fields, flat, as JSON text; empty for none.
-    pub mapping: String,
-    /// Whether the page is likely to go away now.
-    pub leaves: bool,
-    /// What the site's attributes have wrong, by the attribute.
-    pub faults: Vec<Fault>,
-}
-
 /// Reads what the loader saw: `{button, keys, path}`, with the number of the mouse button, whether a key is held
 /// that sends the result elsewhere, and the elements from the one that acts outwards. Each has its `tag` and
 /// attributes, what `aria-labelledby` points at as `labelledby`; the first one also `href` (the whole URL, empty
-/// where it is broken, only if it is a link), `text`, and `value` if that is a label. `None` if it does not count.
-pub fn click(seen: &str, moment: &Moment, options: &Options, page: &dyn Page) -> Option<Click> {
+/// where it is broken, only if it is a link), `text`, and `value` if that is a label. `None` if it does not count. What the site's attributes have wrong is
+/// added to `faults`, by the attribute.
+pub fn capture(
+    seen: &str,
+    moment: &Moment,
+    options: &Options,
+    page: &dyn Page,
+    faults: &mut Vec<Fault>,
+) -> Option<Captured> {
     let path: Vec<Element> =
         json::elements(json::find(seen, "path")?).map_while(|raw| raw.ok().map(Element)).collect();
     let (clicked, around) = path.split_first()?;
@@ -116,9 +112,14 @@ pub fn click(seen: &str, moment: &Moment, options: &Options, page: &dyn Page) ->
             interaction.object("linkClicks", |measure| measure.number("value", 1));
         });
     });
-    let mut faults = Vec::new();
-    let mapping = fields(&path, &mut faults);
-    Some(Click { xdm: xdm.close(), mapping, leaves: leaves && !stays, faults })
+    Some(Captured {
+        moment: moment.clone(),
+        xdm: xdm.close(),
+        referrer: None,
+        mapping: fields(&path, faults),
+        contexts: Contexts::NONE,
+        leaves: leaves && !stays,
+    })
 }
 
 /// An element as raw JSON.

@@ -3,6 +3,7 @@
 //! The browser layer reads raw values ([`Reading`]); here they become XDM text, and whatever is
 //! missing, negative or absurd leaves its key out.
 
+pub mod click;
 mod context;
 pub mod page_views;
 pub mod redact;
@@ -25,4 +26,6 @@ pub struct Captured {
     pub mapping: String,
     /// Contexts that it makes no sense without, whatever `context` says.
     pub contexts: Contexts,
+    /// Whether the page is likely to go away now.
+    pub leaves: bool,
 }

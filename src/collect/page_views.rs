@@ -144,6 +144,7 @@ pub fn capture(text: &str, moment: &Moment, options: &Options) -> (String, Optio
             referrer: Some(before),
             mapping,
             contexts: Contexts::WEB,
+            leaves: false,
         }
     });
     (views.write(), captured)

@@ -1,5 +1,6 @@
 //! Pure: what is captured of a page by itself, and how: the options `track` and `tracking`.
 
+use super::Page;
 use crate::fault::{Fault, Reason};
 use crate::json::{self, Kind};
 use crate::settings::{boolean, each, own_path, string};
@@ -31,7 +32,12 @@ impl Options {
         each(raw, |key, raw| {
             match key {
                 "downloadLinkQualifier" => options.download_link_qualifier = Some(string(raw)?),
-                "internalDomains" => options.internal_domains = strings(raw)?,
+                "internalDomains" => {
+                    options.internal_domains = strings(raw)?;
+                    if let Some(index) = options.internal_domains.iter().position(|host| !is_domain(host)) {
+                        return Err(Fault::new(Reason::NotADomain).in_index(index));
+                    }
+                }
                 "hashRoutes" => options.hash_routes = boolean(raw)?,
                 "paths" => each(raw, |key, raw| {
                     let name = known(&PATHS, key).ok_or(Reason::UnknownOption)?;
@@ -43,6 +49,18 @@ impl Options {
             Ok(())
         })?;
         Ok(options)
+    }
+
+    /// Asks the page whether the qualifier is a regular expression.
+    ///
+    /// # Errors
+    /// It does not compile, or finds something in no text.
+    pub fn check(&self, page: &dyn Page) -> Result<(), Fault> {
+        let qualifier = self.download_link_qualifier.as_deref();
+        if qualifier.is_some_and(|pattern| page.replace("", pattern, "x").as_deref() != Some("")) {
+            return Err(Fault::at(Reason::NotAPattern, "downloadLinkQualifier"));
+        }
+        Ok(())
     }
 
     /// Where in the schema the site wants this; `None` where it does not.
@@ -71,6 +89,14 @@ pub fn kinds(raw: &str) -> Result<String, Fault> {
 
 fn known(names: &[&'static str], name: &str) -> Option<&'static str> {
     names.iter().find(|known| **known == name).copied()
+}
+
+/// Letters, digits and hyphens, in parts.
+fn is_domain(host: &str) -> bool {
+    let fits = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    host.split('.').all(fits)
 }
 
 fn strings(raw: &str) -> Result<Vec<String>, Fault> {

@@ -2,6 +2,7 @@
 // is decided by the core (src/collect/).
 
 import { chunks } from "./chunks.js";
+import * as clicks from "./clicks.js";
 import * as pageViews from "./page-views.js";
 import * as tcf from "./tcf.js";
 
@@ -15,7 +16,7 @@ import * as tcf from "./tcf.js";
  */
 
 /** Modules that come with the library, by the names that the core has for them. */
-const included = { pageViews, tcf };
+const included = { pageViews, clicks, tcf };
 
 /**
  * Starts what is asked for. What cannot be had is not captured.
