@@ -22,6 +22,7 @@ const SCRIPT_LIMIT_MS = 60_000;
 
 /** WebDriver's commands: name in Marionette, HTTP method, path. */
 const COMMANDS = {
+  actions: ["WebDriver:PerformActions", "POST", "/actions"],
   back: ["WebDriver:Back", "POST", "/back"],
   close: ["WebDriver:CloseWindow", "DELETE", "/window"],
   context: ["Marionette:SetContext"],
@@ -128,6 +129,8 @@ function tabOf(driver, handle, here) {
         const element = document.querySelector(selector);
         setTimeout(() => element.click());
       }, selector),
+    /** What a person does with mouse and keys, as WebDriver's input sources have it. */
+    act: (...actions) => here("actions", { actions }),
     /** A DevTools command (Chromium). */
     devtools: (cmd, params = {}) => here("devtools", { cmd, params }),
   };

@@ -81,11 +81,7 @@ export function start(capture) {
     const path = event.composedPath();
     const at = path.findIndex((node) => is(node, `${ACTS},${FIELD}`));
     const element = path[at];
-    if (
-      !element ||
-      is(element, `${FIELD},:disabled,[aria-disabled=true]`) ||
-      element.isContentEditable
-    )
+    if (!element || is(element, `${FIELD},:disabled,[aria-disabled=true]`) || element.isContentEditable)
       return;
     const elements = path.slice(at, at + MAX_PATH).filter((node) => node instanceof Element);
     const [clicked, ...around] = elements.map(read);
