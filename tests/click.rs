@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use support::*;
 use xdm_beacon::collect::track::Options;
 use xdm_beacon::collect::{Captured, click};
+use xdm_beacon::delivery::Transport;
 
 fn options(raw: Value) -> Options {
     Options::parse(&raw.to_string()).expect("these are options")
@@ -362,6 +363,99 @@ fn attributes_bring_fields() {
         assert_eq!(said.len(), faults.len(), "{path}: {said:?}");
         for (message, part) in said.iter().zip(faults) {
             assert!(message.contains(part), "{message} names {part}");
+        }
+    }
+}
+
+/// An instance that captures clicks.
+fn tag(changes: Value) -> Tag {
+    Tag::configured(with(changes, "track", json!(["clicks"])))
+}
+
+fn seen(path: Value) -> String {
+    json!({"button": 0, "keys": false, "path": path}).to_string()
+}
+
+#[test]
+fn a_click_is_sent_as_an_event_with_the_context_of_the_page() {
+    let mut tag = tag(json!({}));
+    tag.capture("click", &seen(json!([link("https://other.test/")])));
+    let entity = tag.entity();
+    assert_eq!(entity["_id"], generated_id(1));
+    assert_eq!(entity["timestamp"], "2026-11-24T03:49:50.123Z");
+    assert_eq!(entity["eventType"], "web.webinteraction.linkClicks");
+    assert_eq!(entity["web"]["webPageDetails"]["name"], "Mugs");
+    assert_eq!(entity["web"]["webInteraction"]["type"], "exit");
+    assert_eq!(entity["environment"]["type"], "browser");
+
+    let mut bare = self::tag(json!({ "context": [] }));
+    bare.capture("click", &seen(json!([link("https://other.test/")])));
+    let entity = bare.entity();
+    let keys: Vec<&str> = entity.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(keys, ["_id", "timestamp", "eventType", "web"]);
+    assert_eq!(entity["web"].as_object().expect("an object").len(), 1);
+}
+
+#[test]
+fn what_does_not_count_sends_nothing_and_settles() {
+    let mut tag = tag(json!({}));
+    for seen in ["", "{}", "[", r#"{"button":2,"keys":false,"path":[{"tag":"a","href":""}]}"#] {
+        let (ticket, answer) = tag.capture("click", seen);
+        assert_eq!((tag.result(ticket), answer.as_str()), (Ok(json!({})), ""), "{seen}");
+    }
+    assert!(tag.sent.is_empty());
+}
+
+#[test]
+fn a_click_after_which_the_page_goes_is_handed_over_at_once() {
+    for (path, leaves) in [
+        (json!([link("https://shop.example/x")]), true),
+        (json!([{"tag": "button"}, {"tag": "form"}]), true),
+        (json!([link("https://shop.example/mugs?colour=blue#else")]), false),
+        (json!([{"tag": "button"}]), false),
+    ] {
+        let mut tag = tag(json!({}));
+        // While the first is under way, others wait for company.
+        tag.call("sendEvent", json!({}));
+        assert_eq!(tag.sent.len(), 1);
+        tag.capture("click", &seen(path.clone()));
+        assert_eq!(tag.sent.len(), if leaves { 2 } else { 1 }, "{path}");
+        assert_eq!(transport_of(&tag), Transport::Keepalive);
+    }
+}
+
+#[test]
+fn the_sites_own_fields_win_over_what_is_captured() {
+    let mut tag = tag(json!({}));
+    let element = json!({"tag": "button", "text": "Text", "data-xdm-mapping": r#"{"eventType": "own.type", "web.webInteraction.name": "Own", "web.webInteraction.linkClicks": null, "marketing.trackingCode": "x"}"#});
+    tag.capture("click", &seen(json!([element])));
+    let entity = tag.entity();
+    assert_eq!(entity["eventType"], "own.type");
+    assert_eq!(entity["marketing"], json!({"trackingCode": "x"}));
+    assert_eq!(entity["web"]["webInteraction"], json!({"name": "Own", "region": "BODY", "type": "other"}));
+}
+
+#[test]
+fn fields_that_would_spoil_the_event_are_left_out_and_told_with_debug_on() {
+    let spoilt = [
+        r#"{"identityMap.CRM[0].id": 7, "marketing.trackingCode": "x"}"#,
+        r#"{"timestamp": "yesterday"}"#,
+        r#"{"_id": "with spaces"}"#,
+        r#"{"eventType": 1}"#,
+        r#"{"productListItems": [null]}"#,
+    ];
+    for mapping in spoilt {
+        for debug in [false, true] {
+            let mut tag = tag(json!({ "debug": debug }));
+            let element =
+                json!({"tag": "button", "text": "Text", "data-xdm-mapping": mapping, "data-xdm-a..b": "1"});
+            tag.capture("click", &seen(json!([element])));
+            let entity = tag.entity();
+            assert_eq!(entity["web"]["webInteraction"]["name"], "Text", "{mapping}");
+            assert_eq!(entity["_id"], generated_id(1));
+            assert_eq!(entity.get("marketing"), None);
+            let said: Vec<bool> = tag.logs.iter().map(|log| log.starts_with("xdmBeacon: '")).collect();
+            assert_eq!(said, if debug { vec![true, true] } else { vec![] }, "{:?}", tag.logs);
         }
     }
 }

@@ -29,7 +29,7 @@ fn everything() -> Value {
     let mut options = configuration();
     options["track"] = json!(["pageViews", "clicks", "forms", "engagement", "errors", "webVitals"]);
     options["tracking"] = json!({
-        "downloadLinkQualifier": "\\.(pdf|zip)$",
+        "downloadLinkQualifier": "\\.pdf$",
         "internalDomains": ["shop.example", "help.example"],
         "hashRoutes": true,
         "paths": {
@@ -49,7 +49,7 @@ fn all_parts_are_taken() {
     let settings = settings(&everything());
     assert_eq!(settings.track, "pageViews clicks forms engagement errors webVitals");
     let tracking = settings.tracking;
-    assert_eq!(tracking.download_link_qualifier.as_deref(), Some("\\.(pdf|zip)$"));
+    assert_eq!(tracking.download_link_qualifier.as_deref(), Some("\\.pdf$"));
     assert_eq!(tracking.internal_domains, ["shop.example", "help.example"]);
     assert!(tracking.hash_routes);
     for (name, path) in [
@@ -151,7 +151,7 @@ fn what_is_none_of_them_is_refused() {
 fn each_part_is_an_attribute() {
     let dataset = json!({
         "track": " pageViews clicks\nforms ",
-        "trackingDownloadLinkQualifier": "\\.(pdf|zip)$",
+        "trackingDownloadLinkQualifier": "\\.pdf$",
         "trackingInternalDomains": "shop.example help.example",
         "trackingHashRoutes": "",
         "trackingPathsRestored": "_acme.restored",
@@ -166,4 +166,33 @@ fn each_part_is_an_attribute() {
         serde_json::from_str::<Value>(&text).expect("it is JSON"),
         json!({ "track": ["pageViews", "clicks", "forms"], "tracking": expected["tracking"] })
     );
+}
+
+#[test]
+fn what_is_no_pattern_or_no_domain_is_refused() {
+    const NOT_A_PATTERN: (&str, &str) =
+        ("not-a-pattern", "must be a regular expression that does not match an empty text");
+    const NOT_A_DOMAIN: (&str, &str) = (
+        "not-a-domain",
+        "must be a domain such as shop.example, without scheme, port or path; in ASCII (xn--…) where it has other letters",
+    );
+    // The page of these tests takes a bracket for one that is not closed.
+    let options = with(configuration(), "tracking", json!({ "downloadLinkQualifier": "(" }));
+    assert_eq!(configure(options), refusal("tracking.downloadLinkQualifier", NOT_A_PATTERN));
+    for domain in ["shop.example", "SHOP.example", "xn--bcher-kva.test", "localhost", "127.0.0.1"] {
+        let options = with(configuration(), "tracking", json!({ "internalDomains": [domain] }));
+        assert_eq!(configure(options), Ok(json!({})), "{domain}");
+    }
+    for domain in [
+        "https://shop.example",
+        "shop.example:8080",
+        "shop.example/",
+        "*.shop.example",
+        ".shop.example",
+        "bücher.test",
+        " ",
+    ] {
+        let options = with(configuration(), "tracking", json!({ "internalDomains": ["ok.example", domain] }));
+        assert_eq!(configure(options), refusal("tracking.internalDomains[1]", NOT_A_DOMAIN), "{domain}");
+    }
 }
