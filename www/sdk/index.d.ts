@@ -100,9 +100,12 @@ export interface Configuration {
   /** What is captured without a call; nothing by default. */
   track?: Track[];
   tracking?: {
-    /** A regular expression for the URLs of links that are downloads. */
+    /**
+     * A regular expression for the URLs of links that are downloads, matched in any case and without query and
+     * fragment; by default the usual endings (`.pdf`, `.zip`, …), as alloy has them.
+     */
     downloadLinkQualifier?: string;
-    /** Hosts whose links are no exits, beside the page's own. */
+    /** Domains whose links, and those of what is below them, are no exits; the page's own host is none anyway. */
     internalDomains?: string[];
     /** Another fragment is another page view; default false. */
     hashRoutes?: boolean;
