@@ -433,12 +433,16 @@ impl Beacon {
     /// seen for options. What becomes an event is sent like one of `sendEvent`, and so settled; all else is
     /// settled at once. Gives back what the module has to bring along the next time, if it has to.
     pub fn capture(&mut self, call: Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> String {
-        let tracking = self.configured.as_ref().map(|(settings, _)| &settings.tracking);
+        let settings = self.configured.as_ref().map(|(settings, _)| settings);
+        let (seen, moment) = (call.options, &call.moment);
         let mut faults = Vec::new();
-        let (answer, captured) = match (call.command, tracking) {
-            ("pageView", Some(tracking)) => page_views::capture(call.options, &call.moment, tracking),
-            ("click", Some(tracking)) => {
-                (String::new(), click::capture(call.options, &call.moment, tracking, page, &mut faults))
+        let (answer, captured) = match (call.command, settings) {
+            ("pageView", Some(settings)) => page_views::capture(seen, moment, &settings.tracking),
+            ("click", Some(settings)) => {
+                let mut redactor = Redactor::new(&settings.privacy, page);
+                let tracking = &settings.tracking;
+                let click = click::capture(seen, moment, tracking, page, &mut redactor, &mut faults);
+                (String::new(), click)
             }
             _ => (String::new(), None),
         };
@@ -637,12 +641,13 @@ impl Beacon {
         if let Some(captured) = captured {
             parts.mapping = &captured.mapping;
             draft.unloading = captured.leaves;
+            draft.redacted += captured.redacted;
             news = captured.referrer.as_deref().or(news);
             chosen = chosen.and(captured.contexts);
         }
         let mut redactor = Redactor::new(&settings.privacy, page);
         let mut around = context(chosen, &call.moment, news, page, &mut redactor);
-        draft.redacted = redactor.count;
+        draft.redacted += redactor.count;
         if let Some(captured) = captured {
             let mut both = String::new();
             json::merge(&[&around, &captured.xdm], &mut both)?;

@@ -68,9 +68,7 @@ reasons! {
     OutOfRange "out-of-range" "must be a whole number, 1 to 2147483647";
     NotAStorage "not-a-storage" "must be \"cookie\", \"localStorage\" or \"serverCookie\"";
     NotAPrimary "not-a-primary" "must be \"ecid\", \"firstParty\" or \"none\"";
-    NotADomain "not-a-domain" "must be a domain of this site, like shop.example";
     ReservedNamespace "reserved-namespace" "is the namespace of ids that Adobe makes: use one of your own";
-    NotAPattern "not-a-pattern" "must be a regular expression that does not match an empty text";
     NotAPriority "not-a-priority" "must be \"high\", \"normal\" or \"low\"";
     NotMilliseconds "not-milliseconds" "must be a whole number of milliseconds, 0 to 2147483647";
     NoProfileDataset "no-profile-dataset" "is required: name it here or set 'profile' in 'configure'";

@@ -6,6 +6,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::*;
+use xdm_beacon::collect::redact::{Privacy, Redactor};
 use xdm_beacon::collect::track::Options;
 use xdm_beacon::collect::{Captured, click};
 use xdm_beacon::delivery::Transport;
@@ -17,7 +18,9 @@ fn options(raw: Value) -> Options {
 /// With what the site's attributes have wrong.
 fn clicked_and_faults(raw: Value, seen: &str) -> (Option<Captured>, Vec<String>) {
     let (page, mut faults) = (MemoryPage::default(), Vec::new());
-    let click = click::capture(seen, &page.moment, &options(raw), &page, &mut faults);
+    let privacy = Privacy::default();
+    let mut redactor = Redactor::new(&privacy, &page);
+    let click = click::capture(seen, &page.moment, &options(raw), &page, &mut redactor, &mut faults);
     (click, faults.iter().map(|fault| fault.message("xdmBeacon")).collect())
 }
 

@@ -46,6 +46,7 @@
 //! `-c` for `C`. A name without a dot belongs to page views. What makes no sense is left out.
 
 use super::context::Object;
+use super::redact::Redactor;
 use super::track::Options;
 use super::{Captured, Moment, Page};
 use crate::fault::{Fault, Reason};
@@ -70,12 +71,13 @@ const MAPPING: &str = "mapping";
 /// that sends the result elsewhere, and the elements from the one that acts outwards. Each has its `tag` and
 /// attributes, what `aria-labelledby` points at as `labelledby`; the first one also `href` (the whole URL, empty
 /// where it is broken, only if it is a link), `text`, and `value` if that is a label. `None` if it does not count. What the site's attributes have wrong is
-/// added to `faults`, by the attribute.
+/// added to `faults`, by the attribute. What identifies a person does not come through `redact`.
 pub fn capture(
     seen: &str,
     moment: &Moment,
     options: &Options,
     page: &dyn Page,
+    redact: &mut Redactor<'_>,
     faults: &mut Vec<Fault>,
 ) -> Option<Captured> {
     let path: Vec<Element> =
@@ -105,10 +107,10 @@ pub fn capture(
     xdm.text("eventType", "web.webinteraction.linkClicks");
     xdm.object("web", |web| {
         web.object("webInteraction", |interaction| {
-            interaction.text("name", &clicked.name());
-            interaction.text("region", &region(around));
+            interaction.text("name", &redact.text(&clicked.name()));
+            interaction.text("region", &redact.text(&region(around)));
             interaction.text("type", kind);
-            interaction.text("URL", address.as_ref().map_or("", |address| &address.shown));
+            interaction.text("URL", &redact.url(address.as_ref().map_or("", |address| &address.shown)));
             interaction.object("linkClicks", |measure| measure.number("value", 1));
         });
     });
@@ -119,6 +121,7 @@ pub fn capture(
         mapping: fields(&path, faults),
         contexts: Contexts::NONE,
         leaves: leaves && !stays,
+        redacted: redact.count,
     })
 }
 

@@ -28,4 +28,6 @@ pub struct Captured {
     pub contexts: Contexts,
     /// Whether the page is likely to go away now.
     pub leaves: bool,
+    /// How much was taken out of it.
+    pub redacted: u32,
 }

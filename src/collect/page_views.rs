@@ -145,6 +145,7 @@ pub fn capture(text: &str, moment: &Moment, options: &Options) -> (String, Optio
             mapping,
             contexts: Contexts::WEB,
             leaves: false,
+            redacted: 0,
         }
     });
     (views.write(), captured)
