@@ -69,9 +69,6 @@ function random() {
   }
 }
 
-/** When and where, as the engine takes it. */
-const now = () => [Date.now(), location.href, document.title, document.referrer];
-
 const nothing = () => {};
 
 /** The moment of a call. */
