@@ -7,7 +7,8 @@ mod support;
 use serde_json::{Value, json};
 use support::*;
 use xdm_beacon::collect::Moment;
-use xdm_beacon::collect::page_views::{Seen, View, Views};
+use xdm_beacon::collect::page_views::{self, Seen, View, Views};
+use xdm_beacon::collect::track::Options;
 use xdm_beacon::time::Millis;
 
 use Seen::{Navigated, Restored, Settled, Shown};
@@ -321,8 +322,6 @@ fn what_the_page_says_of_itself() {
         (HOME, json!({}), json!({ "isHomePage": true })),
         ("https://shop.example/?a=/b#c", json!({}), json!({ "isHomePage": true })),
         ("https://shop.example/index.html", json!({}), json!({})),
-        ("https://shop.example", json!({}), json!({})),
-        ("about:blank", json!({}), json!({})),
         (HOME, json!({ "isHomePage": "false" }), json!({ "isHomePage": false })),
         (MUGS, json!({ "isHomePage": "" }), json!({ "isHomePage": true })),
         (MUGS, json!({ "isErrorPage": "" }), json!({ "isErrorPage": true })),
@@ -346,6 +345,19 @@ fn what_the_page_says_of_itself() {
         assert_eq!(details.remove("pageViews"), Some(json!({ "value": 1 })));
         assert_eq!(Value::Object(details.clone()), expected, "{url} {said}");
     }
+}
+
+#[test]
+fn a_page_without_a_path_is_nobodys_home() {
+    let moment = Moment { url: String::from("about:blank"), ..Moment::default() };
+    let options = Options::default();
+    let (state, view) =
+        page_views::capture("{\"seen\":\"shown\"}", &Moment { now: NOW, ..moment.clone() }, &options);
+    assert_eq!(view, None);
+    let text = json!({ "seen": "settled", "state": state }).to_string();
+    let (_, view) = page_views::capture(&text, &moment, &options);
+    let xdm: Value = serde_json::from_str(&view.expect("it counts").xdm).expect("it is JSON");
+    assert_eq!(xdm["web"]["webPageDetails"], json!({ "pageViews": { "value": 1 } }));
 }
 
 #[test]
