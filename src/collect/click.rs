@@ -53,7 +53,6 @@ use crate::fault::{Fault, Reason};
 use crate::json;
 use crate::settings::Contexts;
 use crate::xdm::mapping;
-use std::borrow::Cow;
 
 /// How long names and regions are at most, in characters.
 const MAX_CHARS: usize = 255;
@@ -61,6 +60,18 @@ const MAX_CHARS: usize = 255;
 const DOWNLOADS: [&str; 15] = [
     "exe", "zip", "wav", "mp3", "mov", "mpg", "avi", "wmv", "pdf", "doc", "docx", "xls", "xlsx", "ppt",
     "pptx",
+];
+/// Where a name is looked for, and the text of a region.
+const NAMES: [&str; 7] = ["labelledby", "aria-label", "value", "alt", "text", "title", "id"];
+const REGIONS: [&str; 3] = ["id", "labelledby", "aria-label"];
+/// By role, or by element: what a landmark is called.
+const LANDMARKS: [(&str, &str, &str); 6] = [
+    ("banner", "header", "HEADER"),
+    ("navigation", "nav", "NAV"),
+    ("main", "main", "MAIN"),
+    ("complementary", "aside", "ASIDE"),
+    ("contentinfo", "footer", "FOOTER"),
+    ("search", "search", "SEARCH"),
 ];
 /// Attributes that start like this bring fields.
 const DATA: &str = "data-xdm-";
@@ -80,37 +91,42 @@ pub fn capture(
     redact: &mut Redactor<'_>,
     faults: &mut Vec<Fault>,
 ) -> Option<Captured> {
-    let path: Vec<Element> =
-        json::elements(json::find(seen, "path")?).map_while(|raw| raw.ok().map(Element)).collect();
+    let mut path = Vec::new();
+    for element in json::elements(json::find(seen, "path")?) {
+        path.push(Element(element.ok()?));
+    }
     let (clicked, around) = path.split_first()?;
-    let href = clicked.get("href");
+    let is_link = clicked.has("href");
     let main = match json::integer(json::find(seen, "button")?) {
         Some(0) => true,
-        Some(1) if href.is_some() => false,
+        Some(1) if is_link => false,
         _ => return None,
     };
-    let stays = !main || json::find(seen, "keys").and_then(json::boolean) != Some(false);
+    let elsewhere = !main || json::find(seen, "keys") != Some("false");
 
-    let address = href.as_deref().and_then(Address::read);
-    let kind = match &address {
-        _ if href.is_some() && clicked.get("download").is_some() => "download",
-        Some(address) if address.is_download(options, page) => "download",
-        Some(address) if address.is_exit(&moment.url, options) => "exit",
-        _ => "other",
+    let href = clicked.get("href");
+    let address = Address::read(&href);
+    let kind = if is_link && clicked.has("download") || address.is_download(options, page) {
+        "download"
+    } else if address.is_exit(&moment.url, options) {
+        "exit"
+    } else {
+        "other"
     };
-    let leaves = match &address {
-        Some(address) => address.host.is_some() && kind != "download" && clicked.opens_here(&moment.url),
-        None => href.is_none() && clicked.submits() && around.iter().any(|element| element.is("form")),
+    let leaves = if is_link {
+        !address.host.is_empty() && kind != "download" && clicked.opens_here(&href, &moment.url)
+    } else {
+        clicked.submits() && around.iter().any(|element| element.get("tag") == "form")
     };
 
     let mut xdm = Object::new();
     xdm.text("eventType", "web.webinteraction.linkClicks");
     xdm.object("web", |web| {
         web.object("webInteraction", |interaction| {
-            interaction.text("name", &redact.text(&clicked.name()));
+            interaction.text("name", &redact.text(&clicked.first(&NAMES)));
             interaction.text("region", &redact.text(&region(around)));
             interaction.text("type", kind);
-            interaction.text("URL", &redact.url(address.as_ref().map_or("", |address| &address.shown)));
+            interaction.text("URL", &redact.url(&address.shown));
             interaction.object("linkClicks", |measure| measure.number("value", 1));
         });
     });
@@ -120,7 +136,7 @@ pub fn capture(
         referrer: None,
         mapping: fields(&path, faults),
         contexts: Contexts::NONE,
-        leaves: leaves && !stays,
+        leaves: leaves && !elsewhere,
         redacted: redact.count,
     })
 }
@@ -128,66 +144,64 @@ pub fn capture(
 /// An element as raw JSON.
 struct Element<'a>(&'a str);
 
-impl<'a> Element<'a> {
-    fn get(&self, key: &str) -> Option<Cow<'a, str>> {
-        json::find(self.0, key).and_then(json::string)
+impl Element<'_> {
+    fn has(&self, key: &str) -> bool {
+        json::find(self.0, key).is_some()
     }
 
-    fn is(&self, tag: &str) -> bool {
-        self.get("tag").is_some_and(|own| own == tag)
+    /// The value of an attribute; empty without.
+    fn get(&self, key: &str) -> String {
+        json::find(self.0, key).and_then(json::string).unwrap_or_default().into_owned()
+    }
+
+    /// The same of an attribute whose values are words in any case.
+    fn word(&self, key: &str) -> String {
+        let mut word = self.get(key);
+        word.make_ascii_lowercase();
+        word
     }
 
     /// The first of these that has something to read.
     fn first(&self, keys: &[&str]) -> String {
-        let texts = keys.iter().filter_map(|key| self.get(key)).map(|text| collapsed(&text));
-        let mut texts = texts.filter(|text| !text.is_empty());
-        texts.next().unwrap_or_default()
+        for key in keys {
+            let text = collapsed(&self.get(key));
+            if !text.is_empty() {
+                return text;
+            }
+        }
+        String::new()
     }
 
-    fn name(&self) -> String {
-        self.first(&["labelledby", "aria-label", "value", "alt", "text", "title", "id"])
+    /// What it is called as a landmark; empty if it is none.
+    fn landmark(&self) -> &'static str {
+        let role = self.word("role");
+        let tag = self.get("tag");
+        let name = role.split_ascii_whitespace().next().unwrap_or(&tag);
+        let known = LANDMARKS.iter().find(|(role, tag, _)| name == *role || name == *tag);
+        known.map_or("", |(_, _, landmark)| landmark)
     }
 
-    fn landmark(&self) -> Option<&'static str> {
-        let role = self.get("role").unwrap_or_default().to_ascii_lowercase();
-        let tag = self.get("tag").unwrap_or_default();
-        Some(match role.split_ascii_whitespace().next().unwrap_or(&tag) {
-            "banner" | "header" => "HEADER",
-            "navigation" | "nav" => "NAV",
-            "main" => "MAIN",
-            "complementary" | "aside" => "ASIDE",
-            "contentinfo" | "footer" => "FOOTER",
-            "search" => "SEARCH",
-            _ => return None,
-        })
-    }
-
-    /// Whether a link opens in this very tab, and not just another place of the page.
-    fn opens_here(&self, page: &str) -> bool {
-        let target = self.get("target").unwrap_or_default().to_ascii_lowercase();
-        let href = self.get("href").unwrap_or_default();
-        let here = page.split('#').next().unwrap_or_default();
-        let jumps = href.strip_prefix(here).is_some_and(|rest| rest.starts_with('#'));
-        matches!(target.as_str(), "" | "_self" | "_top" | "_parent") && !jumps
+    /// Whether a link to `href` opens in this very tab, and not just another place of the page.
+    fn opens_here(&self, href: &str, page: &str) -> bool {
+        let jumps = href.contains('#') && before(href, b"#") == before(page, b"#");
+        ["", "_self", "_top", "_parent"].contains(&self.word("target").as_str()) && !jumps
     }
 
     /// Whether it submits a form, if it is in one.
     fn submits(&self) -> bool {
-        let kind = self.get("type").unwrap_or_default().to_ascii_lowercase();
-        match kind.as_str() {
-            "button" | "reset" => false,
-            _ => self.is("button") || self.is("input"),
-        }
+        matches!(self.get("tag").as_str(), "button" | "input")
+            && !matches!(self.word("type").as_str(), "button" | "reset")
     }
 }
 
 fn region(around: &[Element]) -> String {
     for element in around {
-        let text = element.first(&["id", "labelledby", "aria-label"]);
+        let text = element.first(&REGIONS);
+        let landmark = element.landmark();
         if !text.is_empty() {
             return text;
         }
-        if let Some(landmark) = element.landmark() {
+        if !landmark.is_empty() {
             return String::from(landmark);
         }
     }
@@ -198,18 +212,22 @@ fn region(around: &[Element]) -> String {
 fn collapsed(text: &str) -> String {
     let mut out = String::new();
     let mut left = MAX_CHARS;
-    for word in text.split_whitespace() {
-        if !out.is_empty() {
-            if left < 2 {
-                break;
-            }
+    let mut gap = false;
+    for char in text.chars() {
+        if char.is_whitespace() {
+            gap = !out.is_empty();
+            continue;
+        }
+        let needed = 1 + usize::from(gap);
+        if left < needed {
+            break;
+        }
+        left -= needed;
+        if gap {
             out.push(' ');
-            left -= 1;
+            gap = false;
         }
-        for char in word.chars().take(left) {
-            out.push(char);
-            left -= 1;
-        }
+        out.push(char);
     }
     out
 }
@@ -218,67 +236,70 @@ fn collapsed(text: &str) -> String {
 struct Address<'a> {
     /// What may be shown of it; empty where it is no address.
     shown: String,
-    scheme: &'a str,
-    /// The host, without the dot of the root; `None` where the scheme has none.
-    host: Option<&'a str>,
+    is_web: bool,
+    /// The host, without the dot of the root; empty where the scheme has none.
+    host: &'a str,
 }
 
 impl<'a> Address<'a> {
-    fn read(url: &'a str) -> Option<Address<'a>> {
-        let (scheme, rest) = url.split_once(':')?;
-        let mut shown = String::new();
+    fn read(url: &'a str) -> Address<'a> {
+        let scheme = before(url, b":");
+        let mut address =
+            Address { shown: String::new(), is_web: matches!(scheme, "http" | "https"), host: "" };
         if matches!(scheme, "javascript" | "data" | "blob") {
-            return Some(Address { shown, scheme, host: None });
+            return address;
         }
-        shown.push_str(scheme);
-        shown.push(':');
-        let Some(rest) = rest.strip_prefix("//") else {
-            shown.push_str(rest);
-            return Some(Address { shown, scheme, host: None });
+        let Some((_, rest)) =
+            url.split_at_checked(scheme.len() + 3).filter(|(start, _)| start.ends_with("://"))
+        else {
+            address.shown.push_str(url);
+            return address;
         };
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at_checked(end)?;
-        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        shown.push_str("//");
-        shown.push_str(authority);
-        shown.push_str(path);
-        Some(Address { shown, scheme, host: Some(host(authority)) })
+        let authority = before(rest, b"/?#");
+        // Who and with which password comes before an @.
+        let user = authority.bytes().rposition(|byte| byte == b'@').map_or(0, |at| at + 1);
+        let start = scheme.len() + 3;
+        address.shown.push_str(url.get(..start).unwrap_or_default());
+        address.shown.push_str(rest.get(user..).unwrap_or_default());
+        let host = authority.get(user..).unwrap_or_default();
+        let end =
+            host.bytes().position(|byte| byte == b']').map_or_else(|| before(host, b":").len(), |at| at + 1);
+        let host = host.get(..end).unwrap_or_default();
+        address.host = host.strip_suffix('.').unwrap_or(host);
+        address
     }
 
     fn is_download(&self, options: &Options, page: &dyn Page) -> bool {
-        if self.host.is_none() {
+        if self.host.is_empty() {
             return false;
         }
-        let bare = self.shown.split(['?', '#']).next().unwrap_or_default();
+        let bare = before(&self.shown, b"?#");
         match &options.download_link_qualifier {
             Some(pattern) => page.replace(bare, pattern, "").is_some_and(|rest| rest != bare),
-            None => bare.rsplit_once('.').is_some_and(|(_, ending)| {
-                DOWNLOADS.iter().any(|download| ending.eq_ignore_ascii_case(download))
-            }),
+            None => {
+                let ending = bare.bytes().rposition(|byte| byte == b'.').and_then(|at| bare.get(at + 1..));
+                let mut downloads = DOWNLOADS.iter();
+                downloads.any(|download| ending.is_some_and(|ending| ending.eq_ignore_ascii_case(download)))
+            }
         }
     }
 
     fn is_exit(&self, page: &str, options: &Options) -> bool {
-        let own = Address::read(page).and_then(|page| page.host);
-        let Some(host) = self.host.filter(|_| matches!(self.scheme, "http" | "https")) else {
-            return false;
-        };
         let below = |domain: &String| {
-            let domain = domain.to_ascii_lowercase();
-            host.strip_suffix(&domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            let front = self.host.len().checked_sub(domain.len());
+            front.is_some_and(|front| {
+                let ends = self.host.get(front..).is_some_and(|end| end.eq_ignore_ascii_case(domain));
+                ends && (front == 0 || self.host.as_bytes().get(front - 1) == Some(&b'.'))
+            })
         };
-        own != Some(host) && !options.internal_domains.iter().any(below)
+        self.is_web && self.host != Address::read(page).host && !options.internal_domains.iter().any(below)
     }
 }
 
-/// The host of `host:port`.
-fn host(authority: &str) -> &str {
-    let end = match authority.find(']') {
-        Some(bracket) => bracket + 1,
-        None => authority.find(':').unwrap_or(authority.len()),
-    };
-    let host = authority.get(..end).unwrap_or_default();
-    host.strip_suffix('.').unwrap_or(host)
+/// What comes before the first of these ASCII characters; all if there is none.
+fn before<'a>(text: &'a str, marks: &[u8]) -> &'a str {
+    let end = text.bytes().position(|byte| marks.contains(&byte));
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// The fields that attributes bring, as one flat mapping. What does not fit what is nearer is left out.
