@@ -434,15 +434,15 @@ impl Beacon {
     /// settled at once. Gives back what the module has to bring along the next time, if it has to.
     pub fn capture(&mut self, call: Call<'_>, page: &dyn Page, out: &mut Vec<Output>) -> String {
         let settings = self.configured.as_ref().map(|(settings, _)| settings);
-        let (seen, moment) = (call.options, &call.moment);
         let mut faults = Vec::new();
         let (answer, captured) = match (call.command, settings) {
-            ("pageView", Some(settings)) => page_views::capture(seen, moment, &settings.tracking),
-            ("click", Some(settings)) => {
-                let mut redactor = Redactor::new(&settings.privacy, page);
-                let tracking = &settings.tracking;
-                let click = click::capture(seen, moment, tracking, page, &mut redactor, &mut faults);
-                (String::new(), click)
+            ("pageView", Some(settings)) => {
+                page_views::capture(call.options, &call.moment, &settings.tracking)
+            }
+            ("click", Some(Settings { tracking, privacy, .. })) => {
+                let mut redact = Redactor::new(privacy, page);
+                let (seen, moment) = (call.options, &call.moment);
+                (String::new(), click::capture(seen, moment, tracking, page, &mut redact, &mut faults))
             }
             _ => (String::new(), None),
         };
@@ -641,7 +641,7 @@ impl Beacon {
         if let Some(captured) = captured {
             parts.mapping = &captured.mapping;
             draft.unloading = captured.leaves;
-            draft.redacted += captured.redacted;
+            draft.redacted = captured.redacted;
             news = captured.referrer.as_deref().or(news);
             chosen = chosen.and(captured.contexts);
         }

@@ -53,8 +53,7 @@ reasons! {
     NotHttps "not-https" "must start with https:// (http:// is for this machine alone)";
     NotAnOrg "not-an-org" "must be an organisation id that ends in @AdobeOrg";
     NotAContext "not-a-context" "must be \"web\", \"device\", \"environment\", \"placeContext\", \"implementationDetails\" or \"highEntropyUserAgentHints\"";
-    NotAPattern "not-a-pattern" "must be a regular expression that does not match an empty text";
-    NotADomain "not-a-domain" "must be a domain such as shop.example, without scheme, port or path; in ASCII (xn--…) where it has other letters";
+    NotAHost "not-a-host" "must be a host such as shop.example, without scheme, port or path; in ASCII (xn--…) where it has other letters";
     NotTracked "not-tracked" "must be \"pageViews\", \"clicks\", \"forms\", \"engagement\", \"errors\" or \"webVitals\"";
     NotATransport "not-a-transport" "must be \"auto\", \"beacon\" or \"fetch\"";
     NotAMode "not-a-mode" "must be \"balanced\", \"atLeastOnce\" or \"atMostOnce\"";
@@ -68,7 +67,9 @@ reasons! {
     OutOfRange "out-of-range" "must be a whole number, 1 to 2147483647";
     NotAStorage "not-a-storage" "must be \"cookie\", \"localStorage\" or \"serverCookie\"";
     NotAPrimary "not-a-primary" "must be \"ecid\", \"firstParty\" or \"none\"";
+    NotADomain "not-a-domain" "must be a domain of this site, like shop.example";
     ReservedNamespace "reserved-namespace" "is the namespace of ids that Adobe makes: use one of your own";
+    NotAPattern "not-a-pattern" "must be a regular expression that does not match an empty text";
     NotAPriority "not-a-priority" "must be \"high\", \"normal\" or \"low\"";
     NotMilliseconds "not-milliseconds" "must be a whole number of milliseconds, 0 to 2147483647";
     NoProfileDataset "no-profile-dataset" "is required: name it here or set 'profile' in 'configure'";

@@ -17,10 +17,9 @@ fn options(raw: Value) -> Options {
 
 /// With what the site's attributes have wrong.
 fn clicked_and_faults(raw: Value, seen: &str) -> (Option<Captured>, Vec<String>) {
-    let (page, mut faults) = (MemoryPage::default(), Vec::new());
-    let privacy = Privacy::default();
-    let mut redactor = Redactor::new(&privacy, &page);
-    let click = click::capture(seen, &page.moment, &options(raw), &page, &mut redactor, &mut faults);
+    let (page, privacy, mut faults) = (MemoryPage::default(), Privacy::default(), Vec::new());
+    let mut redact = Redactor::new(&privacy, &page);
+    let click = click::capture(seen, &page.moment, &options(raw), &page, &mut redact, &mut faults);
     (click, faults.iter().map(|fault| fault.message("xdmBeacon")).collect())
 }
 
@@ -460,5 +459,38 @@ fn fields_that_would_spoil_the_event_are_left_out_and_told_with_debug_on() {
             let said: Vec<bool> = tag.logs.iter().map(|log| log.starts_with("xdmBeacon: '")).collect();
             assert_eq!(said, if debug { vec![true, true] } else { vec![] }, "{:?}", tag.logs);
         }
+    }
+}
+
+#[test]
+fn what_identifies_a_person_is_taken_out_and_counted() {
+    let rows = [
+        ("text", "Write to anna@shop.example", "name", "Write to REDACTED"),
+        ("aria-label", "4111 1111\n 1111  1111", "name", "REDACTED"),
+        ("id", "anna@shop.example", "name", "REDACTED"),
+        // A part of it would be left.
+        ("text", &("a".repeat(250) + " anna@shop.example"), "name", &("a".repeat(250) + " REDA")),
+        ("href", "mailto:anna@shop.example?subject=x", "URL", "mailto:REDACTED?subject=x"),
+        ("href", "https://shop.example/?m=anna%40shop.example", "URL", "https://shop.example/?m=REDACTED"),
+    ];
+    for (key, value, field, expected) in rows {
+        let mut element = json!({"tag": "a", "href": ""});
+        element[key] = json!(value);
+        let click = clicked(json!([element]));
+        assert_eq!(interaction(&click)[field], *expected, "{key} {value}");
+        assert_eq!(click.redacted, 1);
+    }
+    let click = clicked(json!([{"tag": "button", "text": "x"}, {"tag": "div", "id": "anna@shop.example"}]));
+    assert_eq!(interaction(&click)["region"], "REDACTED");
+
+    let seen = seen(
+        json!([{"tag": "button", "text": "anna@shop.example", "data-xdm-marketing.tracking-code": "anna@shop.example"}]),
+    );
+    for (redact, name, count) in [(true, "REDACTED", 1), (false, "anna@shop.example", 0)] {
+        let mut tag = tag(json!({ "privacy": { "redact": redact } }));
+        tag.capture("click", &seen);
+        assert_eq!(tag.entity()["web"]["webInteraction"]["name"], name);
+        assert_eq!(tag.entity()["marketing"]["trackingCode"], "anna@shop.example", "it is the site's own");
+        assert_eq!(tag.status()["redacted"], count);
     }
 }

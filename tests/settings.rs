@@ -29,10 +29,7 @@ const NOT_A_VENDOR: (&str, &str) =
 const NOT_A_STORAGE: (&str, &str) =
     ("not-a-storage", "must be \"cookie\", \"localStorage\" or \"serverCookie\"");
 const NOT_A_PRIMARY: (&str, &str) = ("not-a-primary", "must be \"ecid\", \"firstParty\" or \"none\"");
-const NOT_A_DOMAIN: (&str, &str) = (
-    "not-a-domain",
-    "must be a domain such as shop.example, without scheme, port or path; in ASCII (xn--…) where it has other letters",
-);
+const NOT_A_DOMAIN: (&str, &str) = ("not-a-domain", "must be a domain of this site, like shop.example");
 const RESERVED_NAMESPACE: (&str, &str) =
     ("reserved-namespace", "is the namespace of ids that Adobe makes: use one of your own");
 const OUT_OF_RANGE: (&str, &str) = ("out-of-range", "must be a whole number, 1 to 2147483647");

@@ -169,12 +169,12 @@ fn each_part_is_an_attribute() {
 }
 
 #[test]
-fn what_is_no_pattern_or_no_domain_is_refused() {
+fn what_is_no_pattern_or_no_host_is_refused() {
     const NOT_A_PATTERN: (&str, &str) =
         ("not-a-pattern", "must be a regular expression that does not match an empty text");
-    const NOT_A_DOMAIN: (&str, &str) = (
-        "not-a-domain",
-        "must be a domain such as shop.example, without scheme, port or path; in ASCII (xn--…) where it has other letters",
+    const NOT_A_HOST: (&str, &str) = (
+        "not-a-host",
+        "must be a host such as shop.example, without scheme, port or path; in ASCII (xn--…) where it has other letters",
     );
     // The page of these tests takes a bracket for one that is not closed.
     let options = with(configuration(), "tracking", json!({ "downloadLinkQualifier": "(" }));
@@ -193,6 +193,6 @@ fn what_is_no_pattern_or_no_domain_is_refused() {
         " ",
     ] {
         let options = with(configuration(), "tracking", json!({ "internalDomains": ["ok.example", domain] }));
-        assert_eq!(configure(options), refusal("tracking.internalDomains[1]", NOT_A_DOMAIN), "{domain}");
+        assert_eq!(configure(options), refusal("tracking.internalDomains[1]", NOT_A_HOST), "{domain}");
     }
 }

@@ -82,7 +82,7 @@ const MAPPING: &str = "mapping";
 /// that sends the result elsewhere, and the elements from the one that acts outwards. Each has its `tag` and
 /// attributes, what `aria-labelledby` points at as `labelledby`; the first one also `href` (the whole URL, empty
 /// where it is broken, only if it is a link), `text`, and `value` if that is a label. `None` if it does not count. What the site's attributes have wrong is
-/// added to `faults`, by the attribute. What identifies a person does not come through `redact`.
+/// added to `faults`, by the attribute.
 pub fn capture(
     seen: &str,
     moment: &Moment,
@@ -123,8 +123,9 @@ pub fn capture(
     xdm.text("eventType", "web.webinteraction.linkClicks");
     xdm.object("web", |web| {
         web.object("webInteraction", |interaction| {
-            interaction.text("name", &redact.text(&clicked.first(&NAMES)));
-            interaction.text("region", &redact.text(&region(around)));
+            // What identifies a person goes before a part of it is cut off, and can no longer be told.
+            interaction.text("name", cut(&redact.text(&clicked.first(&NAMES))));
+            interaction.text("region", cut(&redact.text(&region(around))));
             interaction.text("type", kind);
             interaction.text("URL", &redact.url(&address.shown));
             interaction.object("linkClicks", |measure| measure.number("value", 1));
@@ -136,8 +137,8 @@ pub fn capture(
         referrer: None,
         mapping: fields(&path, faults),
         contexts: Contexts::NONE,
-        leaves: leaves && !elsewhere,
         redacted: redact.count,
+        leaves: leaves && !elsewhere,
     })
 }
 
@@ -208,28 +209,22 @@ fn region(around: &[Element]) -> String {
     String::from("BODY")
 }
 
-/// White space at the ends taken off, elsewhere made one space, and what is too long cut.
+/// White space at the ends taken off, and elsewhere made one space.
 fn collapsed(text: &str) -> String {
     let mut out = String::new();
-    let mut left = MAX_CHARS;
-    let mut gap = false;
-    for char in text.chars() {
-        if char.is_whitespace() {
-            gap = !out.is_empty();
-            continue;
-        }
-        let needed = 1 + usize::from(gap);
-        if left < needed {
-            break;
-        }
-        left -= needed;
-        if gap {
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
             out.push(' ');
-            gap = false;
         }
-        out.push(char);
+        out.push_str(word);
     }
     out
+}
+
+/// What is too long, cut.
+fn cut(text: &str) -> &str {
+    let end = text.char_indices().nth(MAX_CHARS);
+    end.and_then(|(end, _)| text.get(..end)).unwrap_or(text).trim_ascii_end()
 }
 
 /// A URL as the browser has parsed and written it.

@@ -26,8 +26,8 @@ pub struct Captured {
     pub mapping: String,
     /// Contexts that it makes no sense without, whatever `context` says.
     pub contexts: Contexts,
+    /// How often something was taken out of it.
+    pub redacted: u32,
     /// Whether the page is likely to go away now.
     pub leaves: bool,
-    /// How much was taken out of it.
-    pub redacted: u32,
 }

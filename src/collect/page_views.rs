@@ -144,8 +144,8 @@ pub fn capture(text: &str, moment: &Moment, options: &Options) -> (String, Optio
             referrer: Some(before),
             mapping,
             contexts: Contexts::WEB,
-            leaves: false,
             redacted: 0,
+            leaves: false,
         }
     });
     (views.write(), captured)

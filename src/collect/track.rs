@@ -35,7 +35,7 @@ impl Options {
                 "internalDomains" => {
                     options.internal_domains = strings(raw)?;
                     if let Some(index) = options.internal_domains.iter().position(|host| !is_domain(host)) {
-                        return Err(Fault::new(Reason::NotADomain).in_index(index));
+                        return Err(Fault::new(Reason::NotAHost).in_index(index));
                     }
                 }
                 "hashRoutes" => options.hash_routes = boolean(raw)?,

@@ -18,8 +18,8 @@ const INLINE = /^([abiqsu]|em|font|mark|slot|small|span|strong|su[bp]|tspan)$/;
 /** How many elements outwards are looked at, and how much of an attribute. */
 const MAX_PATH = 64;
 const MAX_ATTRIBUTE = 4096;
-/** How much of a text is read: 255 characters of two units each are in there, behind a space. */
-const MAX_TEXT = 512;
+/** How much of a text is read: 255 characters and, whole, what is to be taken out before they are counted. */
+const MAX_TEXT = 1024;
 const MAX_NODES = 999;
 
 /** A property of a node, whatever the page has laid over it: a form has its fields for properties. */
