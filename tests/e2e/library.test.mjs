@@ -146,9 +146,9 @@ test("commands before configure, a second configure and faults in it are refused
     ],
     [
       "configure",
-      { ...optionsFor(inlet.origin), track: [] },
+      { ...optionsFor(inlet.origin), tracks: [] },
       "unknown-option",
-      "xdmBeacon: 'track' is not an option",
+      "xdmBeacon: 'tracks' is not an option",
     ],
     ["dance", {}, "unknown-command", "xdmBeacon: 'dance' is not a command"],
   ]) {
