@@ -80,9 +80,10 @@ const MAPPING: &str = "mapping";
 
 /// Reads what the loader saw: `{button, keys, path}`, with the number of the mouse button, whether a key is held
 /// that sends the result elsewhere, and the elements from the one that acts outwards. Each has its `tag` and
-/// attributes, what `aria-labelledby` points at as `labelledby`; the first one also `href` (the whole URL, empty
-/// where it is broken, only if it is a link), `text`, and `value` if that is a label. `None` if it does not count. What the site's attributes have wrong is
-/// added to `faults`, by the attribute.
+/// attributes, and as `labelledby` the text that `aria-labelledby` points at; the first one also `href` (the whole
+/// URL, empty where it is broken; only if it is a link), `text`, and `value` if that is a label. `None` if it does
+/// not count. What the site's attributes have wrong is added to `faults`, by the attribute. What identifies a
+/// person does not come through `redact`.
 pub fn capture(
     seen: &str,
     moment: &Moment,
