@@ -410,6 +410,7 @@ impl World<'_> {
             mode: self.slots[s].config.mode,
             home: s,
             accepted: self.now,
+            since: self.now,
             created: self.wall(),
             bad: self.rng.chance(bad),
             poison: self.rng.chance(poison),
@@ -469,6 +470,7 @@ impl World<'_> {
                 let event = &mut self.events[*n as usize];
                 if consent == Consent::In && event.consent == Consent::Pending {
                     event.consent = Consent::In;
+                    event.since = self.now;
                 }
             }
             self.input(s, |engine, now, fx| engine.consent(consent, now, fx));
@@ -821,6 +823,10 @@ impl World<'_> {
                 if event.unknown + event.open > 0 || drawn {
                     event.excuse |= excuse::UNANSWERED;
                 }
+                // It goes to disk only once it has failed.
+                if abrupt && event.attempts > 0 && self.now - slot.last_failure <= slack {
+                    event.excuse |= excuse::NOT_YET;
+                }
             }
             if event.kept() {
                 continue;
@@ -832,7 +838,7 @@ impl World<'_> {
                 event.excuse |= excuse::NOWHERE;
             }
             let age = match event.home == s {
-                true => awake - (event.accepted - page.born).min(awake),
+                true => awake - (event.since - page.born).min(awake),
                 false => 0,
             };
             if abrupt && !event.ever_kept && (age <= slack || disk_trouble || slot.durable.is_none()) {

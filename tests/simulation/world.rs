@@ -35,6 +35,8 @@ pub struct Event {
     pub mode: Mode,
     /// The slot that accepted it.
     pub home: usize,
+    /// Since when it may be kept.
+    pub since: Millis,
     pub accepted: Millis,
     /// By the wall clock.
     pub created: Millis,

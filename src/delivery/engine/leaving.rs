@@ -223,9 +223,13 @@ impl Engine {
             self.give_up(item, fx);
         }
         for item in &mut self.items {
+            // Whether its record got to disk, where others find it, will be told yet.
+            let asked = |work: &&DiskWork| item.copy.as_ref().is_some_and(|key| work.puts.contains(key));
+            let asked = self.work.iter().find(asked).map(|work| work.op);
+            let flies = matches!(item.place, Place::Flying(_));
             if item.place == Place::Stowed {
                 item.place = Place::Waiting;
-            } else if !item.trusted && left_behind(item) {
+            } else if !item.trusted && (left_behind(item) || flies && asked.is_some()) {
                 item.abandoned = true;
                 item.copy = Some(key_of(&old, &item.rid));
                 continue;
@@ -234,10 +238,8 @@ impl Engine {
                 // Whether its record could be removed will be told yet.
                 continue;
             }
-            // Whether its record got to disk, where others find it, will be told yet.
-            let asked = |work: &&DiskWork| item.copy.as_ref().is_some_and(|key| work.puts.contains(key));
-            if let Some(work) = self.work.iter().find(asked).filter(|_| item.place == Place::Waiting) {
-                item.drawing = Some(work.op);
+            if asked.is_some() && item.place == Place::Waiting {
+                item.drawing = asked;
                 continue;
             }
             item.copy = None;

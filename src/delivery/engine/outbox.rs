@@ -139,6 +139,7 @@ impl Engine {
             } else if item.copy.as_ref().is_some_and(|key| work.puts.contains(key)) && !item.safe {
                 item.drawing = None;
                 item.copy = None;
+                item.abandoned = false;
             }
         }
         // After a refusal nothing is to be kept.
@@ -285,10 +286,11 @@ impl Engine {
     pub(super) fn hand_off(&mut self, fx: &mut Vec<Effect>) {
         let mut handoff = Handoff::default();
         let mut rids = Vec::new();
+        let off = self.disk == Disk::Off;
         // A name that is not held yet would look like that of a page that is gone.
-        let leaving = self.left || self.hidden && self.named;
-        let told = !self.handoff.is_empty() || !self.answered.is_empty();
-        if (leaving || told) && self.disk != Disk::Off && self.handoff_limit > 0 {
+        let leaving = !off && (self.left || self.hidden && self.named);
+        let told = !off && !self.handoff.is_empty() || !self.answered.is_empty();
+        if (leaving || told) && self.handoff_limit > 0 {
             handoff.gone.extend(self.answered.iter().cloned());
             if leaving {
                 for item in self.items.iter().filter(|item| item.handed && item.trusted) {
@@ -298,11 +300,14 @@ impl Engine {
                 let work = self.work.iter().filter(|work| !work.adoption);
                 handoff.gone.extend(work.flat_map(|work| work.deletes.iter().cloned()));
             }
-            if self.left && self.items.iter().any(|item| item.place == Place::Stowed && item.is_safe()) {
+            if leaving
+                && self.left
+                && self.items.iter().any(|item| item.place == Place::Stowed && item.is_safe())
+            {
                 // Says nothing but that there is something: other pages hear of it.
                 handoff.gone.push(key_of(&self.owner, ""));
             }
-            if self.left {
+            if leaving && self.left {
                 // Taken from a hand-off that is no more, and maybe not on disk yet.
                 for work in self.work.iter().filter(|work| !work.taken.is_empty()) {
                     handoff.gone.extend(work.deletes.iter().cloned());
@@ -314,7 +319,7 @@ impl Engine {
             let mut bytes: usize = handoff.gone.iter().map(|key| key.len() + 3).sum();
             let wanted = |item: &Item| wants_copy(item, self.config.mode, self.consent) && !item.is_safe();
             // Once in it, a record stays until it is on disk: its promise may have been settled.
-            let mut ranked = self.ranked(|item| item.in_handoff && wanted(item));
+            let mut ranked = self.ranked(|item| !off && item.in_handoff && wanted(item));
             if leaving {
                 ranked.append(&mut self.ranked(|item| !item.in_handoff && wanted(item)));
             }
