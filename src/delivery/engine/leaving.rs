@@ -215,10 +215,20 @@ impl Engine {
         // The browser has sent it when the page went into the cache.
         self.take_back();
         self.shown(now);
-        for item in self.take_where(|item| matches!(item.place, Place::Given | Place::Deferred)) {
+        let left_behind = |item: &Item| item.is_safe() || item.in_handoff;
+        let (mode, consent, memory) = (self.config.mode, self.consent, self.disk == Disk::Off);
+        let asked: Vec<String> = self.work.iter().flat_map(|work| work.puts.iter().cloned()).collect();
+        for item in self.items.iter_mut().filter(|item| item.place == Place::Deferred) {
+            item.place = Place::Given;
+        }
+        // What was to have a copy and got none is kept until it has.
+        for item in self.take_where(|item| {
+            let asked = item.copy.as_ref().is_some_and(|key| asked.contains(key));
+            let kept = left_behind(item) || asked || memory || !wants_copy(item, mode, consent);
+            item.place == Place::Given && kept
+        }) {
             self.done.handed_over += u32::from(item.own);
         }
-        let left_behind = |item: &Item| item.is_safe() || item.in_handoff;
         for item in self.take_where(|item| !matches!(item.place, Place::Flying(_)) && left_behind(item)) {
             self.give_up(item, fx);
         }

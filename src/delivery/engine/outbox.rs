@@ -136,7 +136,10 @@ impl Engine {
         for item in &mut self.items {
             if item.drawing == Some(work.op) && work.drawn.contains(&item.rid) {
                 item.drawing = None;
-            } else if item.copy.as_ref().is_some_and(|key| work.puts.contains(key)) && !item.safe {
+            } else if item.copy.as_ref().is_some_and(|key| work.puts.contains(key))
+                && !item.safe
+                && !(item.abandoned && item.in_handoff)
+            {
                 item.drawing = None;
                 item.copy = None;
                 item.abandoned = false;
