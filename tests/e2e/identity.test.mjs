@@ -377,7 +377,10 @@ const EXPECTED = (origin) => ({
     URL: `${origin}/planted.html?mail=REDACTED&card=REDACTED&token=REDACTED#/r?mail=REDACTED&card=REDACTED&TOKEN=REDACTED`,
     name: "Order of REDACTED, card REDACTED",
   },
-  webReferrer: { URL: `${origin}/from.html?mail=REDACTED&card=REDACTED&token=REDACTED` },
+  webReferrer: {
+    URL: `${origin}/from.html?mail=REDACTED&card=REDACTED&token=REDACTED`,
+    type: "internal",
+  },
 });
 
 /** Runs in the page: all that it keeps. */
