@@ -3,7 +3,8 @@
 
 use crate::page::*;
 use xdm_beacon::delivery::{
-    Answer, Claim, Config, Consent, DropReason, Fate, Message, Mode, PageEvent, Priority, Transport, Url,
+    Answer, Claim, Config, Consent, DropReason, Fate, Handoff, Message, Mode, PageEvent, Priority, Transport,
+    Url,
 };
 use xdm_beacon::settings::TransportChoice;
 
@@ -87,6 +88,26 @@ fn what_will_not_fit_the_hand_off_and_is_not_on_disk_is_not_called_stored() {
     assert_eq!((counts.stored, counts.queued), (2, 1));
     assert_eq!(page.fate(2), None);
     assert_eq!(page.fate(3), Some(Fate::Stored));
+}
+
+#[test]
+fn what_stands_in_the_hand_off_stays_there_when_more_would_not_fit() {
+    let mut page = Page::new(config());
+    page.page(PageEvent::Offline);
+    page.page(PageEvent::Hidden);
+    page.accept(message(1, 100));
+    page.accept(message(2, 100));
+    assert_eq!(page.handoff(OWNER).0, ["life/m1", "life/m2"]);
+    page.handoff_quota = page.handoffs[OWNER].len();
+    page.accept(Message { priority: Priority::High, ..message(3, 10_000) });
+    assert_eq!(page.handoff(OWNER).0, ["life/m1", "life/m2"], "they were called stored");
+    assert_eq!((page.engine.counts().stored, page.engine.counts().queued), (2, 1));
+    page.page(PageEvent::Shown);
+    assert_eq!(page.handoff(OWNER).0, ["life/m1", "life/m2"], "until they are on disk");
+    page.wait(0);
+    page.commit();
+    assert_eq!(page.handoffs.len(), 0);
+    assert_eq!(page.keys(), ["life/m1", "life/m2", "life/m3"]);
 }
 
 #[test]
@@ -864,5 +885,169 @@ fn what_was_being_taken_over_when_the_page_left_is_an_orphan_under_its_old_name(
     page.lead(&[]);
     page.serve(1_000, |_| status(200));
     assert_eq!(page.sent_tickets(), [[1]]);
+    assert_eq!(page.keys(), [""; 0]);
+}
+
+#[test]
+fn what_flies_when_the_page_comes_back_keeps_the_hand_off_that_keeps_it() {
+    for (name, answer, again) in [("answered", status(200), 0), ("failed", status(503), 1)] {
+        let mut page = Page::new(config());
+        page.accept_all([1]);
+        page.abort();
+        page.page(PageEvent::Leaving);
+        assert_eq!(page.handoff(OWNER).0, ["life/m1"]);
+        page.pass(5_000);
+        page.restore("again");
+        assert_eq!(page.sent_tickets(), [[1]]);
+        // It finds what it has left behind. Before anything of that is committed the answer comes.
+        page.lease(true);
+        page.survey(&[]);
+        page.answer(1, answer);
+        page.serve(MINUTE, |_| status(200));
+        page.survey(&[]);
+        page.serve(1_000, |_| status(200));
+        assert_eq!(page.sent_tickets().len(), again, "{name}");
+        assert_eq!(page.engine.counts().delivered, 1, "{name}");
+        assert_eq!(page.keys(), [""; 0], "{name}");
+        assert_eq!(page.handoff(OWNER).0, [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_seen_by_a_page_that_came_back_twice_is_told_of_the_record_that_there_is() {
+    let mut page = back_from_cache(config(), "");
+    page.page(PageEvent::Leaving);
+    page.pass(1_000);
+    page.restore("third");
+    page.answer(1, status(200));
+    page.page(PageEvent::Leaving);
+    assert_eq!(page.keys(), ["life/m1"], "no transaction is committed");
+    let gone = page.handoff("third").1;
+    assert!(gone.iter().all(|key| key == "life/m1"), "{gone:?}");
+    let mut next = page.next();
+    assert_eq!(next.sent_tickets(), NONE);
+    assert_eq!(next.keys(), [""; 0]);
+}
+
+#[test]
+fn what_a_beacon_took_and_no_outbox_keeps_is_kept_by_the_page_that_comes_back() {
+    for (put, commit) in [(false, false), (true, false), (true, true)] {
+        let mut page = Page::new(Config { mode: Mode::AtLeastOnce, ..beacons() });
+        page.handoff_quota = 0;
+        page.page(PageEvent::Hidden);
+        page.accept(message(1, 100));
+        page.tell(|engine, now, fx| engine.answer(1, Answer::BeaconTaken, now, fx));
+        assert_eq!(page.fate(1), Some(Fate::HandedOver));
+        if put {
+            page.wait(0);
+        }
+        page.page(PageEvent::Leaving);
+        page.pass(5_000);
+        page.restore("again");
+        match (put, commit) {
+            (true, true) => page.commit(),
+            (true, false) => page.abort(),
+            _ => {}
+        }
+        page.serve(MINUTE, |_| status(200));
+        let owner = if commit { OWNER } else { "again" };
+        assert_eq!(page.keys(), [format!("{owner}/m1")], "{put} {commit}");
+        let counts = page.engine.counts();
+        assert_eq!(counts.handed_over + counts.stored, 1);
+        page.page(PageEvent::Leaving);
+        let mut next = page.next();
+        next.serve(1_000, |_| status(200));
+        assert_eq!(next.sent_numbers(), [1], "{put} {commit}");
+    }
+}
+
+#[test]
+fn what_flies_while_the_page_is_away_is_delivered_once_whatever_the_disk_does() {
+    for case in 0..16 {
+        let [handoff, committed, disk_first, failed] = [1, 2, 4, 8].map(|bit| case & bit != 0);
+        let case =
+            format!("hand-off {handoff}, committed {committed}, disk first {disk_first}, failed {failed}");
+        let mut page = Page::new(config());
+        page.accept_all([1]);
+        page.handoff_quota = if handoff { 5_000_000 } else { 0 };
+        page.page(PageEvent::Leaving);
+        page.pass(5_000);
+        page.restore("again");
+        // Only now it hears of the transaction that was under way, and of the request.
+        let disk = |page: &mut Page| if committed { page.commit() } else { page.abort() };
+        if disk_first {
+            disk(&mut page);
+        }
+        page.answer(1, status(if failed { 503 } else { 200 }));
+        if !disk_first {
+            disk(&mut page);
+        }
+        for _ in 0..3 {
+            page.lead(&[]);
+            page.serve(MINUTE, |_| status(200));
+        }
+        assert_eq!(page.sent_numbers().len(), if failed { 2 } else { 1 }, "{case}");
+        assert_eq!(page.engine.counts().delivered, 1, "{case}");
+        assert_eq!(page.keys(), [""; 0], "{case}");
+        assert_eq!(page.handoff(OWNER).0, [""; 0], "{case}");
+    }
+}
+
+#[test]
+fn what_was_answered_is_told_where_the_outbox_cannot_be_opened_any_more() {
+    let mut page = Page::born(config(), Birth::default());
+    page.accept_all([1]);
+    page.page(PageEvent::Leaving);
+    assert_eq!(page.handoff(OWNER).0, ["life/m1"]);
+    page.page(PageEvent::Restored { owner: String::from("again") });
+    page.answer(1, status(200));
+    page.answer_open(false);
+    page.page(PageEvent::Leaving);
+    let mut next = page.next();
+    assert_eq!(next.sent_tickets(), NONE);
+    assert!(next.handoffs.is_empty());
+}
+
+#[test]
+fn at_most_once_leaves_what_it_was_taking_over_to_one_hand_off_only() {
+    let mut page = Page::new(at_most_once());
+    let left = Handoff {
+        records: vec![(String::from("gone/m1"), record(&page.config, 1, page.now.wall))],
+        gone: Vec::new(),
+    };
+    page.handoffs.insert(String::from("gone"), left.write(&page.config));
+    page.lease(true);
+    page.survey(&[]);
+    page.page(PageEvent::Leaving);
+    // Another page takes it from there and sends it.
+    assert_eq!(page.handoff(OWNER).0, ["life/m1"]);
+    page.handoffs.clear();
+    page.restore("again");
+    page.page(PageEvent::Leaving);
+    assert!(page.handoffs.is_empty());
+    page.restore("third");
+    page.abort();
+    assert!(page.handoffs.is_empty());
+}
+
+#[test]
+fn at_most_once_takes_off_the_disk_no_more_than_it_sends() {
+    let mut page = Page::new(Config { max_batch_events: 2, ..at_most_once() });
+    page.page(PageEvent::Offline);
+    page.accept_all(1..=3);
+    page.accept(message(4, 30_000));
+    page.accept(message(5, 30_000));
+    page.wait(0);
+    page.commit();
+    page.page(PageEvent::Online);
+    page.wait(0);
+    for sent in [[[1, 2].as_slice(), &[3]], [&[4], &[5]]] {
+        page.commit();
+        assert_eq!(page.sent_tickets(), sent);
+        assert_eq!(page.writes, [], "nothing is put back");
+        page.answer_next(status(200));
+        page.answer_next(status(200));
+        page.wait(250);
+    }
     assert_eq!(page.keys(), [""; 0]);
 }

@@ -743,7 +743,11 @@ impl World<'_> {
     fn unsaved(&self, s: usize) -> usize {
         let events = self.slots[s].obtained.keys().map(|n| &self.events[*n as usize]);
         let unsaved = events.filter(|event| event.on_disk == 0 && (!event.resolved() || event.contested));
-        unsaved.map(|event| event.text.len() + 500).sum()
+        // `atMostOnce`: on its way off the disk.
+        let claims = self.slots[s].ops.iter().flat_map(|op| &self.ops[*op].write.claims);
+        let drawn = claims.filter(|claim| claim.record.is_empty()).filter_map(|claim| number(&claim.from));
+        let drawn = drawn.map(|n| &self.events[n as usize]).filter(|event| event.on_disk > 0);
+        unsaved.chain(drawn).map(|event| event.text.len() + 500).sum()
     }
 
     /// `balanced`: what counts as handed over to an endpoint that was well: requests under way, those whose
@@ -793,6 +797,7 @@ impl World<'_> {
     /// Keeps account of what may be lost, or sent twice, by the end of this engine.
     fn account(&mut self, s: usize, how: End) {
         self.excuse_handed(s);
+        self.slots[s].handoff_refused |= how == End::Gone && self.unsaved(s) > HANDOFF_BYTES;
         if self.slots[s].handoff_refused && self.slots[s].config.mode == Mode::AtMostOnce {
             self.excuse_drawn(s);
         }
@@ -805,7 +810,6 @@ impl World<'_> {
         let slack = STORE_MS + if page.throttle > 1_000 { 2 * page.throttle } else { page.throttle };
         let nowhere = !slot.config.storage || slot.durable == Some(false);
         let disk_trouble = slot.dying || self.now - slot.write_failed < 70_000;
-        let unsaved = self.unsaved(s);
         let awake = self.awake_clock(slot.page);
         for &n in slot.obtained.keys() {
             let event = &mut self.events[n as usize];
@@ -823,10 +827,6 @@ impl World<'_> {
                 if event.unknown + event.open > 0 || drawn {
                     event.excuse |= excuse::UNANSWERED;
                 }
-                // It goes to disk only once it has failed.
-                if abrupt && event.attempts > 0 && self.now - slot.last_failure <= slack {
-                    event.excuse |= excuse::NOT_YET;
-                }
             }
             if event.kept() {
                 continue;
@@ -834,7 +834,7 @@ impl World<'_> {
             if event.consent != Consent::In {
                 event.excuse |= excuse::CONSENT;
             }
-            if nowhere || slot.handoff_refused || !abrupt && unsaved > HANDOFF_BYTES {
+            if nowhere || slot.handoff_refused {
                 event.excuse |= excuse::NOWHERE;
             }
             let age = match event.home == s {
@@ -1422,7 +1422,8 @@ impl World<'_> {
                 Fate::Dropped(DropReason::Rejected, _) => event.refused.is_some(),
                 Fate::Dropped(DropReason::Expired, _) => self.may_have_expired(*n),
                 Fate::Dropped(DropReason::Evicted, _) => self.store_is_small(),
-                Fate::Dropped(DropReason::Consent, _) => event.excuse & excuse::CONSENT != 0,
+                // Here, whatever became of it in the hands of a page that took this one for gone.
+                Fate::Dropped(DropReason::Consent, _) => consent == Consent::Out,
                 Fate::Dropped(DropReason::Unanswered, _) => {
                     event.mode == Mode::AtMostOnce && event.unknown + event.open > 0
                 }

@@ -35,7 +35,7 @@ pub struct Event {
     pub mode: Mode,
     /// The slot that accepted it.
     pub home: usize,
-    /// Since when it may be kept.
+    /// Since when it may be on disk: once consent is given, and with `atMostOnce` while it is not in flight.
     pub since: Millis,
     pub accepted: Millis,
     /// By the wall clock.
@@ -724,7 +724,12 @@ impl<'a> World<'a> {
                     event.refused = event.refused.or(Some((slot, self.now)));
                     event.excuse |= excuse::REFUSED;
                 }
-                Verdict::Later => event.trusted = false,
+                Verdict::Later => {
+                    event.trusted = false;
+                    if event.mode == Mode::AtMostOnce {
+                        event.since = self.now;
+                    }
+                }
                 Verdict::Silent => {
                     event.unknown += 1;
                     event.trusted = false;

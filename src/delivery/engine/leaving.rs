@@ -200,6 +200,7 @@ impl Engine {
                 flight.deadline = now.mono + FLIGHT_TIMEOUT_MS;
             }
             self.handoff_limit = MAX_HANDOFF_BYTES;
+            self.handoff_refused = None;
             for item in &mut self.items {
                 item.company = item.company.max(1);
             }
@@ -211,45 +212,48 @@ impl Engine {
         let old = std::mem::replace(&mut self.owner, owner);
         self.left = false;
         self.named = false;
+        if !self.handoff.is_empty() {
+            // What it was taking over stands there, and may be another's by now.
+            for work in &mut self.work {
+                work.taken.clear();
+            }
+        }
         self.handoff.clear();
+        self.handoffs.clear();
         // The browser has sent it when the page went into the cache.
         self.take_back();
         self.shown(now);
         let left_behind = |item: &Item| item.is_safe() || item.in_handoff;
-        let (mode, consent, memory) = (self.config.mode, self.consent, self.disk == Disk::Off);
-        let asked: Vec<String> = self.work.iter().flat_map(|work| work.puts.iter().cloned()).collect();
         for item in self.items.iter_mut().filter(|item| item.place == Place::Deferred) {
             item.place = Place::Given;
         }
-        // What was to have a copy and got none is kept until it has.
-        for item in self.take_where(|item| {
-            let asked = item.copy.as_ref().is_some_and(|key| asked.contains(key));
-            let kept = left_behind(item) || asked || memory || !wants_copy(item, mode, consent);
-            item.place == Place::Given && kept
-        }) {
+        // What no outbox keeps is kept by this page until one does, where it is to be.
+        for item in self.take_where(|item| item.place == Place::Given && left_behind(item)) {
             self.done.handed_over += u32::from(item.own);
         }
         for item in self.take_where(|item| !matches!(item.place, Place::Flying(_)) && left_behind(item)) {
             self.give_up(item, fx);
         }
         for item in &mut self.items {
-            // Whether its record got to disk, where others find it, will be told yet.
-            let asked = |work: &&DiskWork| item.copy.as_ref().is_some_and(|key| work.puts.contains(key));
-            let asked = self.work.iter().find(asked).map(|work| work.op);
+            let writing = writing(&self.work, item);
             let flies = matches!(item.place, Place::Flying(_));
+            if flies && !item.trusted && (item.abandoned || left_behind(item) || writing.is_some()) {
+                if !item.abandoned {
+                    item.abandoned = true;
+                    item.copy = Some(key_of(&old, &item.rid));
+                }
+                continue;
+            }
+            item.abandoned = false;
             if item.place == Place::Stowed {
                 item.place = Place::Waiting;
-            } else if !item.trusted && (left_behind(item) || flies && asked.is_some()) {
-                item.abandoned = true;
-                item.copy = Some(key_of(&old, &item.rid));
-                continue;
             }
             if item.drawing.is_some() {
                 // Whether its record could be removed will be told yet.
                 continue;
             }
-            if asked.is_some() && item.place == Place::Waiting {
-                item.drawing = asked;
+            if writing.is_some() && !flies {
+                item.drawing = writing;
                 continue;
             }
             item.copy = None;

@@ -224,9 +224,12 @@ pub struct Engine {
     surveying: bool,
     /// Our name is held: others see that it lives.
     named: bool,
-    /// The hand-off that stands under our name; and the most that the browser lets it have.
+    /// The hand-off that stands under our name.
     handoff: String,
-    handoff_rids: Vec<String>,
+    /// Those that are to stand there next, and whose records they hold: the browser has not said yet.
+    handoffs: Vec<(String, Vec<String>)>,
+    /// The one that the browser would not have, and the most bytes that have been tried since.
+    handoff_refused: Option<String>,
     handoff_limit: usize,
 
     hidden: bool,
@@ -304,7 +307,8 @@ impl Engine {
             surveying: false,
             named: false,
             handoff: String::new(),
-            handoff_rids: Vec::new(),
+            handoffs: Vec::new(),
+            handoff_refused: None,
             handoff_limit: MAX_HANDOFF_BYTES,
             hidden,
             left: false,
@@ -651,15 +655,20 @@ impl Engine {
             // That of a page that is gone, or this page's own from before it left.
             return;
         }
-        if kept {
-            for item in &mut self.items {
-                item.in_handoff = self.handoff_rids.contains(&item.rid);
-            }
-        } else {
-            self.handoff.clear();
-            self.handoff_limit /= 2;
-            for item in &mut self.items {
-                item.in_handoff = false;
+        if !self.handoffs.is_empty() {
+            let (text, rids) = self.handoffs.remove(0);
+            if kept {
+                let next = &self.handoffs;
+                for item in self.items.iter_mut().filter(|item| !item.abandoned) {
+                    let stays = next.iter().all(|(_, rids)| rids.contains(&item.rid));
+                    item.in_handoff = stays && rids.contains(&item.rid);
+                }
+                self.handoff = text;
+                self.handoff_refused = None;
+            } else {
+                // What stood there before still does.
+                self.handoff_limit = self.handoff_limit.min(text.len()) / 2;
+                self.handoff_refused = Some(text);
             }
         }
         self.finish(now, fx);
@@ -963,6 +972,12 @@ fn wants_copy(item: &Item, mode: Mode, consent: Consent) -> bool {
     };
     // What was left behind under an earlier name is in the outbox already.
     wanted && !item.abandoned && consent == Consent::In
+}
+
+/// The transaction that puts its record: whether that is on disk will be told yet.
+fn writing(work: &[DiskWork], item: &Item) -> Option<DiskOp> {
+    let key = item.copy.as_ref()?;
+    work.iter().find(|work| work.puts.contains(key)).map(|work| work.op)
 }
 
 fn url(packed: &[usize]) -> Url {

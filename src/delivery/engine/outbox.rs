@@ -91,23 +91,9 @@ impl Engine {
             self.give_up(item, fx);
         }
         for item in &mut self.items {
-            let own = key_of(&self.owner, &item.rid);
-            if item.abandoned && work.puts.contains(&own) {
-                item.abandoned = false;
-                item.in_handoff = false;
-                item.copy = Some(own);
-            }
             if let Some(key) = &item.copy {
                 item.safe |= work.puts.contains(key);
             }
-        }
-        if work.adoption {
-            // What was to be the page's own again has been answered meanwhile.
-            let needed = |key: &String| {
-                let mut items = self.items.iter().chain(work.adopted.iter().map(|(_, item)| item));
-                items.any(|item| item.copy.as_ref() == Some(key))
-            };
-            self.deletes.extend(work.puts.iter().filter(|key| !needed(key)).cloned());
         }
         for (claim, mut item) in work.adopted {
             let ours = claim.is_none_or(is_claimed);
@@ -136,13 +122,13 @@ impl Engine {
         for item in &mut self.items {
             if item.drawing == Some(work.op) && work.drawn.contains(&item.rid) {
                 item.drawing = None;
-            } else if item.copy.as_ref().is_some_and(|key| work.puts.contains(key))
-                && !item.safe
-                && !(item.abandoned && item.in_handoff)
-            {
+            } else if item.copy.as_ref().is_some_and(|key| work.puts.contains(key)) && !item.safe {
                 item.drawing = None;
-                item.copy = None;
-                item.abandoned = false;
+                // Left behind, it may still stand in the hand-off.
+                if !(item.abandoned && item.in_handoff) {
+                    item.abandoned = false;
+                    item.copy = None;
+                }
             }
         }
         // After a refusal nothing is to be kept.
@@ -164,6 +150,8 @@ impl Engine {
         let mut handed: Vec<(String, String)> = Vec::new();
         let mut gone: Vec<String> = Vec::new();
         let mut taken = Vec::new();
+        // What stands in hand-offs that are left alone for now.
+        let mut left: Vec<String> = Vec::new();
         let mut answered = self.answered.clone();
         for (owner, text) in survey.handoffs {
             if !self.is_orphan(&owner, &survey.live) {
@@ -176,9 +164,10 @@ impl Engine {
             match Handoff::read(&self.config, &text) {
                 Err(Unreadable::Foreign) => continue,
                 Err(Unreadable::Corrupt) => self.records_dropped += 1,
-                // What stands in it is being taken over already.
-                Ok(mut handoff) if self.work.iter().any(|work| work.handoffs.contains(&owner)) => {
+                // What stands in it is being taken over already, or some of it is still in flight here.
+                Ok(mut handoff) if self.is_in_use(&owner, &handoff) => {
                     gone.append(&mut handoff.gone);
+                    left.extend(handoff.records.into_iter().map(|(key, _)| key));
                     continue;
                 }
                 Ok(mut handoff) => {
@@ -195,7 +184,9 @@ impl Engine {
         }
         let on_disk = survey.records.iter().filter(|(key, _)| {
             let owner = key.split('/').next().unwrap_or_default();
-            self.is_orphan(owner, &survey.live) && !handed.iter().any(|(handed, _)| handed == key)
+            self.is_orphan(owner, &survey.live)
+                && !handed.iter().any(|(handed, _)| handed == key)
+                && !left.contains(key)
         });
         let on_disk: Vec<(bool, String, String)> =
             on_disk.map(|(key, text)| (true, key.clone(), text.clone())).collect();
@@ -223,17 +214,11 @@ impl Engine {
             for item in self.take_where(|item| item.drawing.is_some() && asked(item)) {
                 self.give_up(item, fx);
             }
-            let to = key_of(&self.owner, rid);
-            // Still in flight, and what keeps it goes: with this transaction it is the page's own again.
-            if !on_disk && self.items.iter().any(|item| item.abandoned && item.rid == rid) {
-                write.deletes.push(key);
-                write.puts.push((to, text));
-                continue;
-            }
             let adopted_before = self.work.iter().flat_map(|work| &work.adopted).map(|(_, item)| item);
             if self.items.iter().chain(adopted_before).any(|item| item.rid == rid) {
                 continue;
             }
+            let to = key_of(&self.owner, rid);
             let mut claim = None;
             if on_disk {
                 claim = Some(write.claims.len());
@@ -285,15 +270,25 @@ impl Engine {
         owner != self.owner && !live.iter().any(|name| name == owner)
     }
 
+    /// A hand-off is taken over as a whole. One that keeps what this page left behind under an earlier name
+    /// has to wait until the answer is known: then all of it is an orphan, or what was answered is told.
+    fn is_in_use(&self, owner: &str, handoff: &Handoff) -> bool {
+        let flies =
+            |key: &String| self.items.iter().any(|item| item.abandoned && item.copy.as_ref() == Some(key));
+        self.work.iter().any(|work| work.handoffs.iter().any(|taken| taken == owner))
+            || self.consent == Consent::In && handoff.records.iter().any(|(key, _)| flies(key))
+    }
+
     /// Keeps the hand-off in step while the page is hidden or has left, and removes it otherwise.
     pub(super) fn hand_off(&mut self, fx: &mut Vec<Effect>) {
         let mut handoff = Handoff::default();
         let mut rids = Vec::new();
-        let off = self.disk == Disk::Off;
         // A name that is not held yet would look like that of a page that is gone.
-        let leaving = !off && (self.left || self.hidden && self.named);
-        let told = !off && !self.handoff.is_empty() || !self.answered.is_empty();
-        if (leaving || told) && self.handoff_limit > 0 {
+        let leaving = self.left || self.hidden && self.named;
+        let last = self.handoffs.last().map_or(&self.handoff, |(text, _)| text);
+        let told = !last.is_empty() || !self.answered.is_empty();
+        let stores = self.disk != Disk::Off;
+        if (leaving || told) && (stores || !self.answered.is_empty()) {
             handoff.gone.extend(self.answered.iter().cloned());
             if leaving {
                 for item in self.items.iter().filter(|item| item.handed && item.trusted) {
@@ -303,14 +298,11 @@ impl Engine {
                 let work = self.work.iter().filter(|work| !work.adoption);
                 handoff.gone.extend(work.flat_map(|work| work.deletes.iter().cloned()));
             }
-            if leaving
-                && self.left
-                && self.items.iter().any(|item| item.place == Place::Stowed && item.is_safe())
-            {
+            if self.left && self.items.iter().any(|item| item.place == Place::Stowed && item.is_safe()) {
                 // Says nothing but that there is something: other pages hear of it.
                 handoff.gone.push(key_of(&self.owner, ""));
             }
-            if leaving && self.left {
+            if self.left {
                 // Taken from a hand-off that is no more, and maybe not on disk yet.
                 for work in self.work.iter().filter(|work| !work.taken.is_empty()) {
                     handoff.gone.extend(work.deletes.iter().cloned());
@@ -320,17 +312,20 @@ impl Engine {
                 }
             }
             let mut bytes: usize = handoff.gone.iter().map(|key| key.len() + 3).sum();
-            let wanted = |item: &Item| wants_copy(item, self.config.mode, self.consent) && !item.is_safe();
+            let wanted =
+                |item: &Item| stores && wants_copy(item, self.config.mode, self.consent) && !item.is_safe();
             // Once in it, a record stays until it is on disk: its promise may have been settled.
-            let mut ranked = self.ranked(|item| !off && item.in_handoff && wanted(item));
+            let mut ranked = self.ranked(|item| item.in_handoff && wanted(item));
+            let stand = ranked.len();
             if leaving {
                 ranked.append(&mut self.ranked(|item| !item.in_handoff && wanted(item)));
             }
-            for at in ranked {
+            for (rank, at) in ranked.into_iter().enumerate() {
                 let Some(item) = self.items.get(at) else { continue };
                 let (key, text) = (key_of(&self.owner, &item.rid), self.record(item));
-                bytes += key.len() + text.len() + 4;
-                if bytes <= self.handoff_limit {
+                let size = key.len() + text.len() + 4;
+                if rank < stand || bytes + size <= self.handoff_limit {
+                    bytes += size;
                     rids.push(item.rid.clone());
                     // Its record is to be kept after all.
                     handoff.gone.retain(|gone| *gone != key);
@@ -339,9 +334,8 @@ impl Engine {
             }
         }
         let text = if handoff.is_empty() { String::new() } else { handoff.write(&self.config) };
-        if text != self.handoff {
-            self.handoff.clone_from(&text);
-            self.handoff_rids = rids;
+        if text != *last && self.handoff_refused.as_ref() != Some(&text) {
+            self.handoffs.push((text.clone(), rids));
             fx.push(Effect::Handoff { owner: self.owner.clone(), text });
         }
     }

@@ -166,11 +166,7 @@ impl Engine {
             if !self.has_free_flight() {
                 break;
             }
-            // While the endpoint is down one message finds out whether it still is.
-            let count = if self.backoff.failing() { 1 } else { self.batch_events() };
-            let largest = ranked.first().and_then(|&at| self.items.get(at)).map_or(0, |item| item.json.len());
-            let max_bytes = self.config.max_batch_bytes.max(largest);
-            let Some(packed) = self.pack(&mut ranked, count, max_bytes, false) else { break };
+            let Some(packed) = self.pack_next(&mut ranked) else { break };
             let bytes = self.body_bytes(&packed);
             let keepalive = self.config.has_keepalive
                 && now.mono >= self.keepalive_rests_until
@@ -181,6 +177,14 @@ impl Engine {
         if ranked.is_empty() {
             self.urgent = false;
         }
+    }
+
+    /// Takes from the front of `ranked` what goes into the next request.
+    fn pack_next(&self, ranked: &mut Vec<usize>) -> Option<Vec<usize>> {
+        // While the endpoint is down one message finds out whether it still is.
+        let count = if self.backoff.failing() { 1 } else { self.batch_events() };
+        let largest = ranked.first().and_then(|&at| self.items.get(at)).map_or(0, |item| item.json.len());
+        self.pack(ranked, count, self.config.max_batch_bytes.max(largest), false)
     }
 
     pub(super) fn deferred_last(&self, ranked: &mut [usize]) {
@@ -196,18 +200,21 @@ impl Engine {
         }
     }
 
-    /// `atMostOnce`: removes from disk what is to be sent next. That is a claim: should another page have
-    /// taken the record, it is not ours to send any more.
+    /// `atMostOnce`: removes from disk what is to be sent next, and no more: the rest would have to be put
+    /// back. That is a claim: should another page have taken the record, it is not ours to send any more.
     pub(super) fn draw(&mut self, now: Now, fx: &mut Vec<Effect>) {
         let busy = self.items.iter().any(|item| self.sendable(item) || item.drawing.is_some());
         if busy || !self.may_write(now) || !self.has_free_flight() || now.mono < self.wait_over() {
             return;
         }
-        let room = if self.backoff.failing() { 1 } else { self.batch_events() };
-        let ranked = self.ranked(|item| item.place == Place::Waiting && item.safe);
+        let mut ranked = self.ranked(|item| item.place == Place::Waiting && item.safe);
+        let mut next = Vec::new();
+        for _ in 0..self.free_flights() {
+            next.extend(self.pack_next(&mut ranked).into_iter().flatten());
+        }
         let op = self.last_op.wrapping_add(1);
         let (mut claims, mut drawn) = (Vec::new(), Vec::new());
-        for at in ranked.into_iter().take(room) {
+        for at in next {
             let Some(item) = self.items.get_mut(at) else { continue };
             let Some(key) = &item.copy else { continue };
             claims.push(Claim { from: key.clone(), to: String::new(), record: String::new() });
@@ -225,8 +232,13 @@ impl Engine {
     }
 
     pub(super) fn has_free_flight(&self) -> bool {
+        self.free_flights() > 0
+    }
+
+    fn free_flights(&self) -> usize {
         let flights = self.flights.iter().filter(|flight| flight.transport != Transport::Beacon).count();
-        flights < if self.backoff.failing() { 1 } else { MAX_FLIGHTS }
+        let most = if self.backoff.failing() { 1 } else { MAX_FLIGHTS };
+        most.saturating_sub(flights)
     }
 
     pub(super) fn judge(&mut self, flight: &Flight, answer: Answer<'_>, now: Now, fx: &mut Vec<Effect>) {
@@ -381,10 +393,14 @@ impl Engine {
         fx: &mut Vec<Effect>,
         mut change: impl FnMut(&mut Item),
     ) {
-        for item in self.take_where(|item| item.place == flying && item.abandoned) {
+        let kept = |item: &Item| item.abandoned && (item.safe || item.in_handoff);
+        for item in self.take_where(|item| item.place == flying && kept(item)) {
             self.give_up(item, fx);
         }
         for item in self.items.iter_mut().filter(|item| item.place == flying) {
+            if std::mem::take(&mut item.abandoned) {
+                item.drawing = writing(&self.work, item);
+            }
             item.back_to_waiting();
             change(item);
             item.failed = true;
