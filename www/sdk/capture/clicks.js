@@ -65,10 +65,12 @@ function read(element) {
   return seen;
 }
 
-/** The whole URL; none where it is broken. */
+/** The whole URL, since half an address is not known for one and taken out; none where it is broken. */
 function resolved(href, element) {
   try {
-    return new URL(href, get(element, "baseURI")).href.slice(0, MAX_ATTRIBUTE);
+    const url = new URL(href, get(element, "baseURI")).href;
+    // Contents, of any length, are not shown.
+    return url.startsWith("data:") ? "data:" : url;
   } catch {
     return "";
   }

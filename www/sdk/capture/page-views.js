@@ -51,8 +51,8 @@ export function start(capture) {
     tell("restored");
     look();
   });
-  follow(safe(() => begin("navigated")));
   look();
+  follow(safe(() => begin("navigated")));
 }
 
 function said() {
@@ -71,11 +71,13 @@ function follow(seen) {
   for (const name of ["pushState", "replaceState"]) {
     // Whoever has wrapped it before us, or does so after us, is called all the same.
     const inner = history[name];
-    history[name] = function (...args) {
+    const wrapped = function (...args) {
       const result = inner.apply(this, args);
       seen();
       return result;
     };
+    // Where it cannot be wrapped, the rest below tells.
+    Reflect.set(history, name, wrapped);
   }
   on(window, "popstate", seen);
   // Somebody may put back what was there before us. A title that changes tells of a navigation, too.
