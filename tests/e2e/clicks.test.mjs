@@ -122,7 +122,7 @@ function essence({ _id, timestamp, identityMap, web: { webPageDetails, webReferr
 /** WebKit's driver lets go of the main button, whichever it has pressed. */
 const can = (engine, { how }) => engine !== "webkit" || (how !== "middle" && how !== "right");
 
-const entities = async () => (await inlet.good()).map((row) => row.message.body.xdmEntity).reverse();
+const entities = async () => (await inlet.entities()).reverse();
 const titleOf = (entity) => entity.web.webPageDetails.name;
 
 test("there are at least 200 cases, and no two alike", () => {

@@ -61,19 +61,17 @@ const html = (
   <body>${body}</body>
 </html>`;
 
-const pageViews = () => inlet.good("&eventType=web.webpagedetails.pageViews");
+const pageViews = () => inlet.entities("&eventType=web.webpagedetails.pageViews");
 
 /** Begins anew. What was handed over while leaving may come again later, since nobody has seen its answer. */
 async function forget() {
-  for (const { message } of await pageViews()) forgotten.add(message.body.xdmEntity._id);
+  for (const { _id } of await pageViews()) forgotten.add(_id);
   await inlet.reset();
 }
 
 /** All page views that arrived, oldest first: path, title, path or URL that they come from, and whether restored. */
 async function views() {
-  const rows = await pageViews();
-  const entities = new Map(rows.map(({ message: { body } }) => [body.xdmEntity._id, body.xdmEntity]));
-  return [...entities.values()]
+  return (await pageViews())
     .filter(({ _id }) => !forgotten.has(_id))
     .sort((one, other) => (one.timestamp < other.timestamp ? -1 : 1))
     .map(({ web, _xdmbeacon }) => {
@@ -466,6 +464,26 @@ for (const engine of engineNames) {
     await tab.close();
   });
 
+  test(`${engine}: a history that nobody can wrap`, async () => {
+    const first = `
+      Object.defineProperty(window, "navigation", { value: undefined });
+      Object.freeze(history);`;
+    const tab = await open(engine, stage.put("/frozen/start", html("Start", { first })));
+    const expected = [["/frozen/start", "Start", ""]];
+    await assertViews(tab, expected, "first load");
+    await tab.evaluate(() => {
+      history.pushState(null, "", "/frozen/next");
+      document.title = "Next";
+    });
+    expected.push(["/frozen/next", "Next", "/frozen/start"]);
+    await assertViews(tab, expected, "a navigation that changes the title");
+    await goBack(tab);
+    await arrive(tab, `${stage.origin}/frozen/start`);
+    expected.push(["/frozen/start", "Next", "/frozen/next"]);
+    await assertViews(tab, expected, "back");
+    await tab.close();
+  });
+
   test(`${engine}: what a page says of itself`, async () => {
     const url = stage.put(
       "/said/start",
@@ -478,10 +496,10 @@ for (const engine of engineNames) {
     await calm(tab);
     const details = async () => {
       const rows = await until("a view", async () => {
-        const rows = await inlet.good("&eventType=web.webpagedetails.pageViews");
+        const rows = await pageViews();
         return rows.length > 0 && rows;
       });
-      const { pageViews: _, URL: __, name: ___, ...said } = rows[0].message.body.xdmEntity.web.webPageDetails;
+      const { pageViews: _, URL: __, name: ___, ...said } = rows[0].web.webPageDetails;
       return said;
     };
     assert.deepEqual(await details(), { isErrorPage: true, siteSection: "Shop", viewName: "list" });

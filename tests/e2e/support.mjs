@@ -59,6 +59,14 @@ export async function openInlet(args = []) {
     get,
     counts: () => get("/inspect/counts"),
     good: async (query = "") => (await get(`/inspect/good?limit=1000${query}`)).rows,
+    /**
+     * The good entities, newest first, each `_id` once: what was handed over while leaving may come again, since
+     * nobody has seen its answer.
+     */
+    entities: async (query = "") => {
+      const { rows } = await get(`/inspect/good?limit=1000${query}`);
+      return [...new Map(rows.map(({ id, message }) => [id, message.body.xdmEntity])).values()];
+    },
     bad: async (query = "") => (await get(`/inspect/bad?limit=1000${query}`)).rows,
     /** What arrived with this `_id`, good or bad; waits for it. */
     arrived: (id) =>
