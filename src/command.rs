@@ -13,7 +13,9 @@ use crate::delivery::{
 use crate::fault::{Fault, Reason};
 use crate::identity::Identity;
 use crate::json::{self, Kind};
-use crate::settings::{Contexts, Settings, Target, boolean, each, milliseconds, schema_ref, string};
+use crate::settings::{
+    Contexts, Settings, Target, boolean, each, milliseconds, required, schema_ref, string,
+};
 use crate::time::Millis;
 use crate::xdm::entity::{self, Entity, Parts};
 use crate::xdm::{identity_map, limits, mapping};
@@ -833,7 +835,7 @@ impl Beacon {
             "url" => string(raw).map(|given| url = Some(given)),
             _ => Err(Fault::new(Reason::UnknownOption)),
         })?;
-        let url = url.ok_or_else(|| Fault::at(Reason::Missing, "url"))?;
+        let url = required(url, "url")?;
         self.identity.look(&settings.identity, &settings.org_id, page);
         let now = page.clocks().wall;
         let url = self.identity.append_to(&url, &settings.identity, &settings.org_id, now);
@@ -862,7 +864,7 @@ impl Beacon {
             "enabled" => boolean(raw).map(|on| enabled = Some(on)),
             _ => Err(Fault::new(Reason::UnknownOption)),
         })?;
-        self.debug = enabled.ok_or_else(|| Fault::at(Reason::Missing, "enabled"))?;
+        self.debug = required(enabled, "enabled")?;
         out.push(Output::Resolve(call.ticket, Outcome::Done {}));
         Ok(())
     }

@@ -307,6 +307,33 @@ fn each_member<'a>(
     Ok(())
 }
 
+/// Calls `read` for each element of an array; a fault gets the element's index put before its path.
+///
+/// # Errors
+/// `text` is no array, or the first fault of `read`.
+pub fn each_element(text: &str, read: &mut dyn FnMut(&str) -> Result<(), Fault>) -> Result<(), Fault> {
+    if json::kind(text) != Kind::Array {
+        return Err(Fault::new(Reason::NotAnArray));
+    }
+    for (index, element) in json::elements(text).enumerate() {
+        read(element?).map_err(|fault| fault.in_index(index))?;
+    }
+    Ok(())
+}
+
+/// Strings that are not empty.
+///
+/// # Errors
+/// `text` is no array, or an element of it is anything else.
+pub fn strings(text: &str) -> Result<Vec<String>, Fault> {
+    let mut all = Vec::new();
+    each_element(text, &mut |raw| {
+        all.push(string(raw)?);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
 /// A string that is not empty.
 ///
 /// # Errors
@@ -427,17 +454,12 @@ fn profile(raw: &str, identity_path: &mut Vec<Segment>) -> Result<Target, Fault>
 }
 
 fn contexts(raw: &str) -> Result<Contexts, Fault> {
-    if json::kind(raw) != Kind::Array {
-        return Err(Fault::new(Reason::NotAnArray));
-    }
     let mut all = 0;
-    for (index, element) in json::elements(raw).enumerate() {
-        let element = element?;
-        let context = json::string(element)
-            .and_then(|name| Contexts::named(&name))
-            .ok_or_else(|| Fault::new(Reason::NotAContext).in_index(index))?;
-        all |= context.0;
-    }
+    each_element(raw, &mut |raw| {
+        let context = json::string(raw).and_then(|name| Contexts::named(&name));
+        all |= context.ok_or(Reason::NotAContext)?.0;
+        Ok(())
+    })?;
     Ok(Contexts(all))
 }
 

@@ -9,8 +9,7 @@
 
 use super::Page;
 use crate::fault::{Fault, Reason};
-use crate::json::{self, Kind};
-use crate::settings::{boolean, each, string};
+use crate::settings::{boolean, each, strings};
 use std::borrow::Cow;
 
 /// What stands for what was taken out: fit for a URL as it is.
@@ -69,17 +68,6 @@ impl Privacy {
         }
         Ok(())
     }
-}
-
-fn strings(raw: &str) -> Result<Vec<String>, Fault> {
-    if json::kind(raw) != Kind::Array {
-        return Err(Fault::new(Reason::NotAnArray));
-    }
-    let mut all = Vec::new();
-    for (index, element) in json::elements(raw).enumerate() {
-        all.push(string(element?).map_err(|fault| fault.in_index(index))?);
-    }
-    Ok(all)
 }
 
 /// Takes out and counts.

@@ -2,8 +2,7 @@
 
 use super::Page;
 use crate::fault::{Fault, Reason};
-use crate::json::{self, Kind};
-use crate::settings::{boolean, each, own_path, string};
+use crate::settings::{boolean, each, own_path, string, strings};
 
 /// What can be tracked, by the names of the modules that do.
 const KINDS: [&str; 6] = ["pageViews", "clicks", "forms", "engagement", "errors", "webVitals"];
@@ -97,15 +96,4 @@ fn is_domain(host: &str) -> bool {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     host.split('.').all(fits)
-}
-
-fn strings(raw: &str) -> Result<Vec<String>, Fault> {
-    if json::kind(raw) != Kind::Array {
-        return Err(Fault::new(Reason::NotAnArray));
-    }
-    let mut all = Vec::new();
-    for (index, element) in json::elements(raw).enumerate() {
-        all.push(string(element?).map_err(|fault| fault.in_index(index))?);
-    }
-    Ok(all)
 }

@@ -11,7 +11,7 @@ pub use tcf::allows;
 use crate::delivery::Consent;
 use crate::fault::{Fault, Reason};
 use crate::json::{self, Kind};
-use crate::settings::{boolean, each, required, string};
+use crate::settings::{boolean, each, each_element, required, string};
 
 /// The number of Adobe in the IAB's list of vendors.
 const ADOBE: u16 = 565;
@@ -149,14 +149,12 @@ pub fn decision(options: &str, vendor_id: u16) -> Result<bool, Fault> {
 }
 
 fn entries(raw: &str, vendor_id: u16) -> Result<bool, Fault> {
-    if json::kind(raw) != Kind::Array {
-        return Err(Fault::new(Reason::NotAnArray));
-    }
     let mut all = None;
-    for (index, element) in json::elements(raw).enumerate() {
-        let allowed = entry(element?, vendor_id).map_err(|fault| fault.in_index(index))?;
+    each_element(raw, &mut |raw| {
+        let allowed = entry(raw, vendor_id)?;
         all = Some(allowed && all.unwrap_or(true));
-    }
+        Ok(())
+    })?;
     all.ok_or(Fault::new(Reason::Empty))
 }
 

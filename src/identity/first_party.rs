@@ -6,7 +6,7 @@ use crate::collect::Page;
 use crate::fault::{Fault, Reason};
 use crate::id::uuid_v4;
 use crate::json;
-use crate::settings::{each, positive, string};
+use crate::settings::{each, positive, required, string};
 
 /// Adobe keeps its own ids for thirteen months, and no browser keeps a cookie for more than 400 days.
 const MAX_AGE_DAYS: u32 = 390;
@@ -63,7 +63,7 @@ impl FirstParty {
             }
             Ok(())
         })?;
-        let namespace = namespace.ok_or_else(|| Fault::at(Reason::Missing, "namespace"))?;
+        let namespace = required(namespace, "namespace")?;
         Ok(FirstParty { namespace, storage, max_age_days, domain })
     }
 
