@@ -48,7 +48,7 @@
 use super::context::Object;
 use super::redact::Redactor;
 use super::track::Options;
-use super::{Captured, Moment, Page};
+use super::{Captured, Moment, Page, host_of};
 use crate::fault::{Fault, Reason};
 use crate::json;
 use crate::settings::Contexts;
@@ -257,10 +257,7 @@ impl<'a> Address<'a> {
         let start = scheme.len() + 3;
         address.shown.push_str(url.get(..start).unwrap_or_default());
         address.shown.push_str(rest.get(user..).unwrap_or_default());
-        let host = authority.get(user..).unwrap_or_default();
-        let end =
-            host.bytes().position(|byte| byte == b']').map_or_else(|| before(host, b":").len(), |at| at + 1);
-        let host = host.get(..end).unwrap_or_default();
+        let host = host_of(url);
         address.host = host.strip_suffix('.').unwrap_or(host);
         address
     }

@@ -31,3 +31,13 @@ pub struct Captured {
     /// Whether the page is likely to go away now.
     pub leaves: bool,
 }
+
+/// The host of a URL as browsers write it, without its port; empty where there is none.
+pub fn host_of(url: &str) -> &str {
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    // An IPv6 address has colons of its own.
+    let port = host.rfind(':').filter(|at| !host.get(*at..).unwrap_or_default().contains(']'));
+    port.and_then(|at| host.get(..at)).unwrap_or(host)
+}

@@ -1,6 +1,6 @@
 //! Where a visitor came from: when there is news of it, and of which kind the place is.
 
-use super::Moment;
+use super::{Moment, host_of};
 
 /// What events have told of where the visitor came from. A referrer is told with the first event, and again
 /// when it is another: after a soft navigation it is the page that was left.
@@ -78,25 +78,15 @@ pub fn kind(referrer: &str, page: &str) -> &'static str {
     if referrer.is_empty() {
         return "typed_bookmarked";
     }
-    let host = host(referrer);
+    let host = host_of(referrer);
     if host.is_empty() {
         return "unknown";
     }
-    if host == self::host(page) {
+    if host == host_of(page) {
         return "internal";
     }
     let known = KINDS.iter().find(|(_, hosts)| hosts.split(' ').any(|entry| matches(host, entry)));
     known.map_or("external", |(kind, _)| kind)
-}
-
-/// The host of a URL as browsers write it, without its port; empty where there is none.
-fn host(url: &str) -> &str {
-    let (_, rest) = url.split_once("://").unwrap_or_default();
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    // An IPv6 address has colons of its own.
-    let port = host.rfind(':').filter(|at| !host.get(*at..).unwrap_or_default().contains(']'));
-    port.and_then(|at| host.get(..at)).unwrap_or(host)
 }
 
 fn matches(host: &str, entry: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use super::ecid::NAMESPACE;
 use super::{cookies, decoded, is_id};
-use crate::collect::Page;
+use crate::collect::{Page, host_of};
 use crate::fault::{Fault, Reason};
 use crate::id::uuid_v4;
 use crate::json;
@@ -146,11 +146,7 @@ struct Site {
 impl Site {
     fn of(page: &dyn Page) -> Site {
         let url = page.url();
-        let (scheme, rest) = url.split_once("://").unwrap_or_default();
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        // An IPv6 address has colons of its own; no domain is wider, nor as wide.
-        let host = authority.split(':').next().unwrap_or_default();
-        Site { host: String::from(host), secure: scheme == "https" }
+        Site { host: String::from(host_of(&url)), secure: url.starts_with("https:") }
     }
 
     /// The domains that a cookie of this host may have, the widest first, up to the one for which `accept`
