@@ -4,8 +4,8 @@
 //! `document`. A hidden page may never be heard of again (a phone's browser swept away), so hidden counts
 //! as leaving.
 
-use super::storage;
 use super::values::{get, text};
+use super::{locks, storage};
 use crate::delivery::PageEvent;
 use js_sys::{Function, global};
 use wasm_bindgen::prelude::*;
@@ -40,7 +40,9 @@ pub fn start(guard: &Function) {
             // Another page has changed the origin's storage.
             "storage" if storage::is_handoff(&text(&event, "key")) => PageEvent::Inherits,
             "storage" => {
-                super::decided(&text(&event, "key"), &text(&event, "newValue"));
+                let key = text(&event, "key");
+                locks::answer(&key, &text(&event, "oldValue"));
+                super::decided(&key, &text(&event, "newValue"));
                 return;
             }
             "online" => PageEvent::Online,

@@ -2,12 +2,12 @@
 //!
 //! By Web Locks, which the browser lets go of when a page ends in whatever way; without them by stamps in
 //! localStorage. All is let go of at `pagehide`, for a lock that is held keeps a page out of the
-//! back/forward cache.
+//! back/forward cache. Firefox has decided about that by then, so there it is stamps.
 
 use super::storage::{get_text, prefixed, set_text, storage_keys, survived};
 use super::timers;
 use super::values::{Thenable, get, set, text};
-use crate::delivery::stamp::{RENEW_EVERY_MS, holder, stamp};
+use crate::delivery::stamp::{ANSWER_MS, RENEW_EVERY_MS, holder, stamp};
 use js_sys::{Array, Date, Function, Object, Promise, global};
 use std::cell::RefCell;
 use wasm_bindgen::prelude::*;
@@ -46,6 +46,8 @@ struct Held {
     /// Without locks there are stamps, to be renewed.
     stamped: bool,
     leads: bool,
+    /// The timer of the next renewal.
+    timer: JsValue,
 }
 
 /// Steps that the callback is told.
@@ -59,6 +61,8 @@ struct State {
     /// `(step, number, value)`; a granted lock is held until the promise it gives back is settled.
     callback: Option<Function>,
     held: Vec<Held>,
+    /// When whoever has a stamp was asked to renew it, by the wall clock.
+    asked: i64,
 }
 
 thread_local! {
@@ -80,8 +84,11 @@ fn bound(at: u32, number: u32) -> Function {
 }
 
 fn manager() -> Option<LockManager> {
-    let locks = get(&get(&global(), "navigator"), "locks");
-    locks.is_object().then(|| locks.unchecked_into())
+    let navigator = get(&global(), "navigator");
+    let locks = get(&navigator, "locks");
+    // All others are only "like Gecko".
+    let is_gecko = text(&navigator, "userAgent").contains(" Gecko/");
+    (locks.is_object() && !is_gecko).then(|| locks.unchecked_into())
 }
 
 /// Holds the name; then [`super::named`] is called; then asks for the lease.
@@ -94,6 +101,7 @@ pub fn hold(instance: u32, owner: String, lease: String) {
         release: Vec::new(),
         stamped: false,
         leads: false,
+        timer: JsValue::UNDEFINED,
     };
     let name = prefixed(LIVE, &held.owner);
     STATE.with_borrow_mut(|state| {
@@ -102,7 +110,8 @@ pub fn hold(instance: u32, owner: String, lease: String) {
     });
     if !ask(instance, &name, LIVES) {
         change(instance, |held| held.stamped = true);
-        renew(instance);
+        // A dead page may have left a lease: soon it is known.
+        renew(instance, ANSWER_MS);
         super::named(instance);
     }
 }
@@ -112,8 +121,8 @@ pub fn lead(instance: u32) {
     let name = STATE.with_borrow(|state| {
         state.held.iter().find(|held| held.instance == instance).map(|held| prefixed(LEASE, &held.lease))
     });
-    if name.is_some_and(|name| !ask(instance, &name, LEADS)) {
-        renew(instance);
+    if let Some(name) = name {
+        ask(instance, &name, LEADS);
     }
 }
 
@@ -149,6 +158,7 @@ pub fn release(instance: u32) {
     for release in &held.release {
         let _ = release.call0(&JsValue::UNDEFINED);
     }
+    timers::stop(&held.timer);
     if held.stamped {
         set_text(&prefixed(LIVE, &held.owner), "");
         if held.leads {
@@ -206,34 +216,88 @@ pub fn ask_who_lives(number: u32) {
             return;
         }
     }
-    let wall = Date::now() as i64;
-    let keys = storage_keys();
-    let stamps = keys.iter().filter(|key| key.starts_with(LIVE));
-    let live = stamps.filter_map(|key| holder(&get_text(key), wall).map(String::from)).collect();
+    // Whoever is gone may have left a stamp, so it takes an answer, if there was none of late.
+    let ago = now().saturating_sub(STATE.with_borrow(|state| state.asked));
+    let is_known = (ANSWER_MS..RENEW_EVERY_MS).contains(&ago) || stamps().iter().all(|key| is_ours(key));
+    if !is_known && STATE.with_borrow_mut(call_out) {
+        timers::start(ANSWER_MS as u32, number, timers::JUDGE);
+    } else {
+        judge(number);
+    }
+}
+
+/// Goes on with the survey: whose stamp does not hold is dead.
+pub fn judge(number: u32) {
+    let asked = STATE.with_borrow(|state| state.asked);
+    let mut live = Vec::new();
+    for key in stamps() {
+        match holder(&get_text(&key), now(), asked) {
+            Some(owner) => live.push(String::from(owner)),
+            None => {
+                set_text(&key, "");
+            }
+        }
+    }
     survived(number, live);
 }
 
-/// Without locks: renews the stamps, again and again, and takes the lease where nobody has it.
-pub fn renew(instance: u32) {
-    let wall = Date::now() as i64;
-    let news = change(instance, |held| {
-        if !held.stamped {
-            return None;
-        }
-        set_text(&prefixed(LIVE, &held.owner), &stamp(&held.owner, wall));
-        let lease = prefixed(LEASE, &held.lease);
-        let text = get_text(&lease);
-        let led = held.leads;
-        held.leads = holder(&text, wall).is_none_or(|holder| holder == held.owner);
-        if held.leads {
-            set_text(&lease, &stamp(&held.owner, wall));
-        }
-        (led != held.leads).then_some(held.leads)
-    });
-    if news.is_some() {
-        timers::start(RENEW_EVERY_MS as u32, instance, timers::RENEW);
+fn stamps() -> Vec<String> {
+    storage_keys().into_iter().filter(|key| key.starts_with(LIVE)).collect()
+}
+
+fn is_ours(key: &str) -> bool {
+    let is_name = |held: &Held| key.strip_prefix(LIVE) == Some(&held.owner);
+    STATE.with_borrow(|state| state.held.iter().any(is_name))
+}
+
+/// Asks whoever has a stamp to renew it: by the look of it, a page has come.
+fn call_out(state: &mut State) -> bool {
+    let Some(held) = state.held.iter().find(|held| held.stamped) else { return false };
+    set_text(&prefixed(LIVE, &held.owner), "");
+    put_stamps(held);
+    state.asked = now();
+    true
+}
+
+/// A text in storage has changed that was `before`. If it is the stamp of a page that has come, it is answered.
+pub fn answer(key: &str, before: &str) {
+    if key.starts_with(LIVE) && before.is_empty() {
+        STATE.with_borrow(|state| state.held.iter().for_each(put_stamps));
     }
-    if let Some(leads) = news.flatten() {
+}
+
+fn put_stamps(held: &Held) {
+    if held.stamped {
+        let stamp = stamp(&held.owner, now());
+        set_text(&prefixed(LIVE, &held.owner), &stamp);
+        if held.leads {
+            set_text(&prefixed(LEASE, &held.lease), &stamp);
+        }
+    }
+}
+
+/// Without locks: takes the lease where nobody has it, renews the stamps, and does both again after `wait`
+/// milliseconds.
+pub fn renew(instance: u32, wait: i64) {
+    let news = STATE.with_borrow_mut(|state| {
+        let held = state.held.iter_mut().find(|held| held.instance == instance)?;
+        let lease = get_text(&prefixed(LEASE, &held.lease));
+        let leads = holder(&lease, now(), state.asked).is_none_or(|holder| holder == held.owner);
+        let led = std::mem::replace(&mut held.leads, leads);
+        timers::stop(&held.timer);
+        held.timer = timers::start(wait as u32, instance, timers::RENEW);
+        put_stamps(held);
+        // By the next time it is known whether the one that leads still lives.
+        if !leads {
+            call_out(state);
+        }
+        (led != leads).then_some(leads)
+    });
+    if let Some(leads) = news {
         super::lease(instance, leads);
     }
+}
+
+fn now() -> i64 {
+    Date::now() as i64
 }

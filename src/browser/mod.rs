@@ -14,6 +14,7 @@ mod timers;
 mod values;
 
 use crate::command::{Beacon, Birth, Call, Output, Verdict};
+use crate::delivery::stamp::RENEW_EVERY_MS;
 use crate::delivery::{Answer, DiskOp, Document, Effect, Engine, PageEvent, Survey, Ticket};
 use js_sys::Function;
 use page::{BrowserPage, clocks};
@@ -325,7 +326,8 @@ fn wake(handle: u32, when: i64) {
 fn due(handle: u32, what: u32) {
     match what {
         timers::TICK => tell(handle, |engine, effects| engine.tick(clocks(), effects)),
-        timers::RENEW => locks::renew(handle),
+        timers::RENEW => locks::renew(handle, RENEW_EVERY_MS),
+        timers::JUDGE => locks::judge(handle),
         ticket => flush_timed_out(handle, ticket),
     }
 }

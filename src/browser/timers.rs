@@ -17,6 +17,8 @@ extern "C" {
 /// What is due; anything else is the ticket of a `flush`.
 pub const TICK: u32 = 0;
 pub const RENEW: u32 = u32::MAX;
+/// With the number of a survey in place of an instance.
+pub const JUDGE: u32 = u32::MAX - 1;
 
 thread_local! {
     static CALLBACK: RefCell<Option<Function>> = const { RefCell::new(None) };

@@ -1,7 +1,8 @@
-//! Pure: who lives and who sends, where the browser has no Web Locks (an insecure page, an old browser).
+//! Pure: who lives and who sends, where Web Locks cannot be had (an insecure page, an old browser, Firefox).
 //!
-//! A stamp in storage says until when its owner counts as living. It is renewed long before that, and a
-//! page that crashed is given up when it runs out.
+//! A stamp in storage says until when its owner counts as living. It is renewed long before that, and at
+//! once when another page comes. So a page that crashed is given up when its stamp runs out, or when it
+//! has not answered to one that came later.
 
 use crate::json::push_int;
 use crate::time::Millis;
@@ -10,6 +11,8 @@ use crate::time::Millis;
 const HOLDS_MS: Millis = 150_000;
 /// How often it is renewed, in milliseconds.
 pub const RENEW_EVERY_MS: Millis = 30_000;
+/// How long a page has to answer, in milliseconds: one that is busy is not dead.
+pub const ANSWER_MS: Millis = 3_000;
 
 /// The stamp of `owner`, as of now.
 pub fn stamp(owner: &str, wall: Millis) -> String {
@@ -20,10 +23,12 @@ pub fn stamp(owner: &str, wall: Millis) -> String {
     text
 }
 
-/// The owner of a stamp that holds. One that claims to hold for longer than any can is not believed:
-/// somebody has set the clock back.
-pub fn holder(text: &str, wall: Millis) -> Option<&str> {
+/// The owner of a stamp that holds, for a page that came at `since`. One that claims to hold for longer than
+/// any can is not believed: somebody has set the clock back.
+pub fn holder(text: &str, wall: Millis, since: Millis) -> Option<&str> {
     let (until, owner) = text.split_once(' ')?;
     let left = until.parse::<Millis>().ok()?.checked_sub(wall)?;
-    (0..=HOLDS_MS).contains(&left).then_some(owner)
+    let age = HOLDS_MS.checked_sub(left).filter(|age| (0..=HOLDS_MS).contains(age))?;
+    let here = wall.saturating_sub(since);
+    (here < ANSWER_MS || age <= here).then_some(owner)
 }

@@ -3,7 +3,7 @@
 use crate::page::{config, message, record};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
-use xdm_beacon::delivery::stamp::{RENEW_EVERY_MS, holder, stamp};
+use xdm_beacon::delivery::stamp::{ANSWER_MS, RENEW_EVERY_MS, holder, stamp};
 use xdm_beacon::delivery::{Config, Handoff, Priority, Record, Unreadable, retry_after};
 use xdm_beacon::time::{Millis, parse_http_date, rfc3339};
 
@@ -125,7 +125,7 @@ proptest! {
         if serde_json::from_str::<Map<String, Value>>(&text).is_err() {
             prop_assert_eq!(is_ours(&text), Err(Unreadable::Corrupt));
         }
-        let _ = (retry_after(&text, WALL), parse_http_date(&text), holder(&text, WALL));
+        let _ = (retry_after(&text, WALL), parse_http_date(&text), holder(&text, WALL, WALL));
     }
 }
 
@@ -329,14 +329,36 @@ fn a_stamp_holds_for_150_seconds_and_one_of_the_future_never() {
         (-1, false),
         (-10_000_000_000, false),
     ] {
-        assert_eq!(holder(&text, WALL + later), holds.then_some("a b/c"), "{later}");
+        assert_eq!(holder(&text, WALL + later, WALL + later), holds.then_some("a b/c"), "{later}");
     }
     // A hidden page's timers may run once a minute: one of its stamps holds until the next.
-    assert_eq!(holder(&text, WALL + RENEW_EVERY_MS + 60_000), Some("a b/c"));
+    assert_eq!(holder(&text, WALL + RENEW_EVERY_MS + 60_000, Millis::MAX), Some("a b/c"));
     for text in ["", " ", "x", "5", "5x a", "1e9 a", "99999999999999999999 a", "-9223372036854775808 a"] {
-        assert_eq!(holder(text, WALL), None, "{text}");
+        assert_eq!(holder(text, WALL, WALL), None, "{text}");
     }
     for wall in [Millis::MIN, 0, Millis::MAX - 1] {
-        assert_eq!(holder(&stamp("a", wall), wall), Some("a"), "{wall}");
+        assert_eq!(holder(&stamp("a", wall), wall, wall), Some("a"), "{wall}");
+    }
+}
+
+#[test]
+fn whoever_has_not_answered_a_page_in_three_seconds_is_given_up() {
+    let came = WALL + 40_000;
+    for (renewed, asked, holds) in [
+        // It may still answer.
+        (WALL, came, true),
+        (WALL, came + ANSWER_MS - 1, true),
+        // It has not, and was last heard of before.
+        (WALL, came + ANSWER_MS, false),
+        (came - 1, came + ANSWER_MS, false),
+        // It has.
+        (came, came + ANSWER_MS, true),
+        (came + 1_000, came + 60_000, true),
+        (came, came + 150_001, false),
+        // The clock was set back meanwhile: nobody can tell.
+        (WALL, WALL + 1, true),
+    ] {
+        let held = holder(&stamp("a", renewed), asked, came).is_some();
+        assert_eq!(held, holds, "renewed {} after it came, asked after {}", renewed - came, asked - came);
     }
 }

@@ -999,7 +999,7 @@ impl<'a> World<'a> {
 
     /// The names that others see.
     pub fn live(&self) -> Vec<String> {
-        let holds = |text: &String| holder(text, self.wall()).is_some();
+        let holds = |text: &String| holder(text, self.wall(), self.wall()).is_some();
         let seen = |name: &&Name| self.now >= name.unseen_until && name.last_stamp.as_ref().is_none_or(holds);
         self.names.iter().filter(seen).map(|name| name.owner.clone()).collect()
     }
