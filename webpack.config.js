@@ -43,10 +43,16 @@ const copy = (name, path, patterns) => ({
   performance: false,
 });
 
+/** What the shop's pages have in common is a file of its own, which each names. */
+const withParts = (html) =>
+  html.replace(/<!-- part: (\w+) -->/g, (_, name) =>
+    readFileSync(at(`www/demo/parts/${name}.html`), "utf8").trim(),
+  );
+
 const pages = (head, to = ".") => ({
   from: at("www/demo/*.html"),
   to: `${to}/[name][ext]`,
-  transform: (html) => html.toString().replace(PLACEHOLDER, head),
+  transform: (html) => withParts(html.toString()).replace(PLACEHOLDER, () => head),
 });
 
 export default async () => {

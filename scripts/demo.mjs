@@ -20,24 +20,42 @@ export const configuration = {
   },
 };
 
+/** The same, and what the shop wants to have captured, as whom, and not before somebody has said yes. */
+export const shop = {
+  ...configuration,
+  track: ["pageViews", "clicks", "forms", "engagement", "errors", "webVitals"],
+  tracking: {
+    // The shop has two addresses: its own, and the same server by its other name.
+    internalDomains: ["127.0.0.1", "localhost"],
+    paths: {
+      restored: "_xdmbeacon.restored",
+      forms: "_xdmbeacon.form",
+      engagement: "_xdmbeacon.engagement",
+      errors: "_xdmbeacon.error",
+      webVitals: "_xdmbeacon.webVitals",
+    },
+  },
+  consent: { default: "pending", globalPrivacyControl: true },
+  identity: { firstParty: { namespace: "LanternRoom" } },
+};
+
+/** Plain options as attributes of the script tag: `{schema: {id}}` is `data-schema-id`. */
+const attributes = (options, prefix = "data") =>
+  Object.entries(options).flatMap(([key, value]) => {
+    const name = `${prefix}-${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    if (Array.isArray(value)) return `${name}="${value.join(" ")}"`;
+    return typeof value === "object" ? attributes(value, name) : `${name}="${value}"`;
+  });
+
 /** What a page's head gets for the placeholder, with the script tag: base code, then the library. */
-export function scriptHead(baseCode) {
-  const { endpoint, orgId, datasetId, schema, sourceName, profile } = configuration;
-  return `<script>${baseCode}</script>
+export const scriptHead = (baseCode) => `<script>${baseCode}</script>
     <script
       async
       src="sdk/xdm-beacon.js"
-      data-endpoint="${endpoint}"
-      data-org-id="${orgId}"
-      data-dataset-id="${datasetId}"
-      data-schema-id="${schema.id}"
-      data-source-name="${sourceName}"
-      data-profile-dataset-id="${profile.datasetId}"
-      data-profile-schema-id="${profile.schema.id}"
+      ${attributes(shop).join("\n      ")}
     ></script>`;
-}
 
 /** The same with the ESM build. */
 export const esmHead = () =>
-  `<script type="application/json" id="xdm-beacon">${JSON.stringify(configuration)}</script>
+  `<script type="application/json" id="xdm-beacon">${JSON.stringify(shop)}</script>
     <script type="module" src="beacon.js"></script>`;

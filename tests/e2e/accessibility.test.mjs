@@ -51,6 +51,33 @@ const NOTHING_YET = [
 ];
 
 const SHOP = [
+  [
+    "home, with the question",
+    async (page) => {
+      await shop("index.html")(page);
+      await page.locator("#consent").waitFor();
+    },
+  ],
+  ["the question above the open bar", press("#sent-toggle", "#sent-bar [open] .sent-facts")],
+  [
+    "the question at the end of the page",
+    async (page) => {
+      await page.click("#sent-toggle");
+      await page.focus("[data-test=foot-about]");
+      // What is fixed to the bottom covers nothing that has the focus.
+      const [link, banner] = await page.evaluate(() =>
+        ["[data-test=foot-about]", "#consent"].map((it) =>
+          document.querySelector(it).getBoundingClientRect(),
+        ),
+      );
+      assert.ok(
+        link.bottom <= banner.top,
+        `the focus at ${link.bottom} px, the question from ${banner.top} px`,
+      );
+    },
+  ],
+  ["a yes", press("[data-consent=y]", "#said:not(:empty)")],
+  ["the question again", press("#consent-open", "#consent-keep")],
   ["home", shop("index.html")],
   ["about", shop("about.html")],
   ["a product that there is not", shop("product.html?sku=NONE")],
@@ -72,6 +99,20 @@ const SHOP = [
     },
   ],
   ["the bar of what was sent", press("#sent-toggle", ".badge-delivered")],
+  [
+    "a no",
+    async (page) => {
+      await page.click("#consent-open");
+      await press("[data-consent=n]", "#sent-stand.badge-out")(page);
+    },
+  ],
+  [
+    "a yes after it",
+    async (page) => {
+      await page.click("#consent-open");
+      await press("[data-consent=y]", "#sent-stand.badge-in")(page);
+    },
+  ],
 ];
 
 /** Messages of every kind: the shop's own are good, these are bad, there twice, or no JSON. */

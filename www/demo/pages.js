@@ -1,29 +1,39 @@
 import * as cart from "./cart.js";
-import { price, productBySku, products } from "./catalogue.js";
+import { CURRENCY, price, productBySku, products } from "./catalogue.js";
 import { el } from "./dom.js";
 
 /**
- * Draws what depends on the catalogue and the basket, and says which page this is. Nothing in this file
- * knows of tracking; the buttons carry `data-sku` and `data-pieces`, and shop.js listens.
+ * Draws what depends on the catalogue and the basket, and says which page this is. Nothing in this file calls
+ * XDM Beacon: what a click is about stands in attributes of what is clicked, and the buttons carry `data-sku`
+ * and `data-pieces`, to which shop.js listens.
  */
 
 const find = (selector) => document.querySelector(selector);
 
-const picture = (product) => el("img", { src: product.image, alt: product.alt, width: 320, height: 320 });
+const picture = (product, alt = product.alt) =>
+  el("img", { src: product.image, alt, width: 320, height: 320 });
+
+/** A click on anything of a card tells which product it is about. */
+const aboutProduct = ({ sku, name }) =>
+  JSON.stringify({ "productListItems[0].SKU": sku, "productListItems[0].name": name });
+
+/** A click that puts a piece into the basket is that event, and no call is needed for it. */
+const addsProduct = ({ sku, name, cents }) =>
+  JSON.stringify({
+    eventType: "commerce.productListAdds",
+    "commerce.productListAdds.value": 1,
+    "productListItems[0]": { SKU: sku, name, quantity: 1, priceTotal: cents / 100, currencyCode: CURRENCY },
+  });
 
 const shelfItem = (product) =>
   el(
     "li",
-    { class: "card" },
+    { class: "card", "data-xdm-mapping": aboutProduct(product) },
     el(
       "a",
-      {
-        class: "card-link",
-        href: `product.html?sku=${product.sku}`,
-        "data-test": `product-${product.sku}`,
-        "data-name": product.name,
-      },
-      picture(product),
+      { class: "card-link", href: `product.html?sku=${product.sku}`, "data-test": `product-${product.sku}` },
+      // The name stands beside it.
+      picture(product, ""),
       el("span", { class: "card-name" }, product.name),
     ),
     el("p", { class: "card-line" }, product.line),
@@ -38,10 +48,20 @@ function productPage() {
   const product = productBySku(new URLSearchParams(location.search).get("sku"));
   if (!product) {
     document.title = "Not on the shelf · The Lantern Room";
+    document.body.dataset.xdmIsErrorPage = "";
     find("#product").replaceChildren(
-      el("h1", {}, "Not on the shelf"),
-      el("p", {}, "We do not have that, or no longer. The rest is "),
-      el("p", {}, el("a", { href: "index.html", "data-test": "back-to-shop" }, "back in the shop"), "."),
+      el(
+        "div",
+        {},
+        el("h1", {}, "Not on the shelf"),
+        el(
+          "p",
+          {},
+          "We do not have that, or no longer. The rest is ",
+          el("a", { href: "index.html", "data-test": "back-to-shop" }, "back in the shop"),
+          ".",
+        ),
+      ),
     );
     return undefined;
   }
@@ -52,7 +72,9 @@ function productPage() {
   find("#product-price").textContent = price(product.cents);
   find("#product-story").textContent = product.story;
   find("#product-facts").replaceChildren(...product.facts.map((fact) => el("li", {}, fact)));
-  find("#add-to-cart").dataset.sku = product.sku;
+  const add = find("#add-to-cart");
+  add.dataset.sku = product.sku;
+  add.dataset.xdmMapping = addsProduct(product);
   return product;
 }
 
@@ -79,11 +101,7 @@ function cartLine(line) {
     el(
       "div",
       { class: "line-text" },
-      el(
-        "a",
-        { href: `product.html?sku=${line.sku}`, "data-test": `line-${line.sku}`, "data-name": product.name },
-        product.name,
-      ),
+      el("a", { href: `product.html?sku=${line.sku}`, "data-test": `line-${line.sku}` }, product.name),
       el("span", { class: "line-each" }, `${price(product.cents)} each`),
     ),
     el(
@@ -149,15 +167,13 @@ const drawers = {
   thanks: thanksPage,
 };
 
-/**
- * @returns {{id: string, name: string, section: string, product?: import("./catalogue.js").Product}}
- *   `name` and `section` as the page view reports them
- */
+/** @returns {{name: string, product?: import("./catalogue.js").Product}} `name`: as page views call it */
 export function draw() {
-  const { page: id, section } = document.body.dataset;
-  const product = drawers[id]?.();
+  const name = document.body.dataset.xdmViewName;
+  find(`.nav a[href="${name === "home" ? "index" : name}.html"]`)?.setAttribute("aria-current", "page");
+  const product = drawers[name]?.();
   basketCount();
-  return { id, section, name: product ? `product: ${product.name}` : id, product };
+  return { name, product };
 }
 
 /**
@@ -168,7 +184,7 @@ export function draw() {
  */
 export function drawBasket(pressed) {
   basketCount();
-  if (document.body.dataset.page !== "cart") return;
+  if (document.body.dataset.xdmViewName !== "cart") return;
   cartPage();
   (find(`[data-test="${pressed}"]`) ?? find("h1")).focus();
 }

@@ -1,8 +1,8 @@
 import { el } from "./dom.js";
 
 /**
- * The bar at the bottom: what this tab has handed to XDM Beacon, and what became of it. A demo's window
- * into its own tracking; a real shop would not have it.
+ * The bar at the bottom: what holds (consent, identity, counts), what this tab has handed to XDM Beacon, and what
+ * became of it. A demo's window into its own tracking; a real shop would not have it.
  *
  * @typedef {object} Entry
  * @property {number} at        epoch ms
@@ -13,6 +13,7 @@ import { el } from "./dom.js";
  */
 
 const KEPT = 12;
+const REFRESH_MS = 1000;
 const STORE = "lantern-room.sent";
 
 const WORDS = {
@@ -40,9 +41,13 @@ function restore() {
   }
 }
 
+/** Whether anything may be kept: what is known of events is no more the shop's than the events are. */
+let mayKeep = false;
+
 function remember() {
   try {
-    sessionStorage.setItem(STORE, JSON.stringify(entries));
+    if (mayKeep) sessionStorage.setItem(STORE, JSON.stringify(entries));
+    else sessionStorage.removeItem(STORE);
   } catch {
     // Nothing kept, nothing lost but the bar's memory.
   }
@@ -66,7 +71,14 @@ const time = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
 const latest = el("span", { class: "sent-latest" });
 const list = el("ol", { class: "sent-list" });
-const counts = el("p", { class: "sent-counts", id: "sent-counts" }, "Nothing sent yet on this page.");
+const fact = (id) => el("dd", { id }, "not known yet");
+const facts = {
+  consent: fact("sent-consent"),
+  identity: fact("sent-identity"),
+  counts: fact("sent-counts"),
+};
+/** Consent in a word, for when the bar is closed. */
+const stand = el("span", { class: "badge", id: "sent-stand" });
 
 const inspector = el(
   "a",
@@ -92,34 +104,81 @@ const row = (entry) =>
 function drawEntries() {
   const [newest] = entries;
   if (newest) latest.replaceChildren(el("code", {}, newest.what), badge(newest));
-  else latest.textContent = "nothing yet";
   list.replaceChildren(...entries.map(row));
 }
 
+const CONSENT = {
+  pending: ["pending", "pending: nothing is stored or sent, and what happens here waits in memory"],
+  in: ["given", "in: what happens is sent"],
+  out: ["refused", "out: nothing is sent, and nothing is kept but this refusal"],
+};
+
 /** `accepted 3 · delivered 2 · in flight 1`: every count that is not zero. */
-function drawCounts(status) {
+function countsOf({ dropped = {}, outbox = {}, redacted = 0, ...status }) {
   const shown = ["accepted", "pending", "queued", "inFlight", "handedOver", "stored", "delivered"];
   const parts = shown.filter((name) => status[name] > 0).map((name) => `${name} ${status[name]}`);
-  for (const [reason, count] of Object.entries(status.dropped ?? {})) {
+  for (const [reason, count] of Object.entries(dropped)) {
     if (count > 0) parts.push(`dropped (${reason}) ${count}`);
   }
-  if (status.outbox?.events > 0) parts.push(`on disk ${status.outbox.events}`);
-  counts.textContent =
-    parts.length > 0 ? `This page: ${parts.join(" · ")}` : "Nothing sent yet on this page.";
+  if (outbox.events > 0) parts.push(`on disk ${outbox.events}`);
+  if (redacted > 0) parts.push(`redacted ${redacted}`);
+  return parts.join(" · ") || "nothing yet";
+}
+
+/** `LanternRoom 1f0c… (primary)` */
+const identityOf = (map) =>
+  Object.entries(map)
+    .flatMap(([namespace, items]) =>
+      items.map(({ id, primary }) => `${namespace} ${id}${primary ? " (primary)" : ""}`),
+    )
+    .join(" · ") || "none";
+
+/** Writes only what has changed, so that a text that somebody has marked stays marked. */
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }
 
 /** The library, or, where it is blocked or missing, a promise that says so. */
-const call = (command, options) =>
+export const call = (command, options) =>
   typeof window.xdmBeacon === "function"
     ? window.xdmBeacon(command, options)
     : Promise.reject(new Error("xdmBeacon is not on this page"));
+
+const listeners = [];
+
+/** Calls `listener` with `{status, identityMap}` whenever the library was asked. */
+export function onState(listener) {
+  listeners.push(listener);
+}
+
+/** Asks the library what holds, and shows it. */
+export async function refresh() {
+  try {
+    const [status, { identityMap }] = await Promise.all([call("getStatus"), call("getIdentity")]);
+    const [word, words] = CONSENT[status.consent];
+    write(stand, word);
+    stand.className = `badge badge-${status.consent}`;
+    write(facts.consent, words);
+    write(facts.identity, identityOf(identityMap));
+    write(facts.counts, countsOf(status));
+    // What is captured settles no promise of the shop's: where it has called nothing, the counts tell.
+    if (entries.length === 0) write(latest, countsOf(status));
+    if (mayKeep !== (status.consent === "in")) {
+      mayKeep = !mayKeep;
+      remember();
+    }
+    for (const listener of listeners) listener({ status, identityMap });
+  } catch (error) {
+    write(facts.counts, error.message);
+  }
+}
 
 function settle(entry, state, detail) {
   entry.state = state;
   if (detail) entry.detail = detail;
   remember();
   drawEntries();
-  call("getStatus").then(drawCounts, () => {});
+  refresh();
 }
 
 /**
@@ -141,23 +200,60 @@ export function report(command, options) {
   );
 }
 
-document.body.append(
+const term = (name, node) => el("div", {}, el("dt", {}, name), node);
+
+const details = el(
+  "details",
+  {},
   el(
-    "aside",
-    { class: "sent-bar", id: "sent-bar", "aria-label": "What this page sent", "data-untracked": "" },
+    "summary",
+    // Clicks on it are clicks like any other; the text in it changes, their name does not.
+    { id: "sent-toggle", "data-xdm-web.web-interaction.name": "XDM Beacon" },
+    el("span", { class: "sent-title" }, "XDM Beacon"),
+    el("span", { class: "unseen" }, "Consent: "),
+    stand,
+    latest,
+  ),
+  el(
+    "div",
+    // It scrolls, so the keyboard has to reach it.
+    { class: "sent-body", tabIndex: 0, role: "group", "aria-label": "What holds, and calls, newest first" },
     el(
-      "details",
-      {},
-      el("summary", { id: "sent-toggle" }, el("span", { class: "sent-title" }, "XDM Beacon"), latest),
-      el(
-        "div",
-        // It scrolls, so the keyboard has to reach it.
-        { class: "sent-body", tabIndex: 0, role: "group", "aria-label": "Calls, newest first" },
-        counts,
-        list,
-      ),
+      "dl",
+      { class: "sent-facts" },
+      term("Consent", facts.consent),
+      term("Identity", facts.identity),
+      term("This page", facts.counts),
     ),
-    inspector,
+    list,
   ),
 );
+
+const bar = el(
+  "aside",
+  { class: "sent-bar", id: "sent-bar", "aria-label": "What this page sent" },
+  details,
+  inspector,
+);
+document.body.append(bar);
 drawEntries();
+refresh();
+
+// What is captured is counted without a call that would tell of it: look now and then, while somebody does.
+setInterval(() => {
+  if (document.visibilityState === "visible") refresh();
+}, REFRESH_MS);
+for (const [target, type] of [
+  [details, "toggle"],
+  [document, "visibilitychange"],
+  // Another tab may have decided.
+  [window, "storage"],
+])
+  target.addEventListener(type, refresh);
+
+// What is fixed to the bottom covers nothing that can be scrolled to or has the focus.
+export const keepClear = (element, name) =>
+  new ResizeObserver(() => {
+    document.documentElement.style.setProperty(name, `${element.offsetHeight}px`);
+  }).observe(element);
+keepClear(bar, "--bar");

@@ -1,17 +1,22 @@
 /**
  * The Lantern Room: what an ordinary customer of XDM Beacon writes.
  *
- * The head of each page has made `xdmBeacon(command, options)` callable and configured it. It returns a
- * promise, and this shop never waits for one: a call is made, the page goes on. The promises are only
- * handed to the bar at the bottom, which shows what became of each.
+ * The head of each page has made `xdmBeacon(command, options)` callable and configured it, and with that page
+ * views, clicks and forms are captured: what is left to say here is what only a shop knows. A call returns a
+ * promise, and this shop never waits for one: the page goes on. The promises are only handed to the bar at the
+ * bottom, which shows what became of each.
  */
 
+import "./consent.js";
 import * as cart from "./cart.js";
 import { CURRENCY, productBySku } from "./catalogue.js";
 import { draw, drawBasket, say } from "./pages.js";
-import { report } from "./sent-bar.js";
+import { call, report } from "./sent-bar.js";
 
-/** Once somebody has checked out, their later events carry who they are. Before that: nobody. */
+/**
+ * Once somebody has checked out, what is sent from here carries who they are, beside the browser's own id, which the
+ * library adds to every event. That is what ties the two together; what is captured need not say it again.
+ */
 function identity() {
   const email = cart.shopper();
   return email ? { Email: [{ id: email, primary: true, authenticatedState: "authenticated" }] } : undefined;
@@ -60,51 +65,33 @@ const sendCommerce = (measure, lines, { order, leaving } = {}) =>
   );
 
 // ---------------------------------------------------------------------------------------------------
-// The page itself. It is drawn first, so that its title is there when the page view is sent.
+// The page itself. Its page view is captured: it has the title, and what `data-xdm-` attributes of the body say.
 
 const page = draw();
 
-sendEvent("web.webpagedetails.pageViews", {
-  web: {
-    webPageDetails: { name: page.name, siteSection: page.section, pageViews: { value: 1 } },
-  },
-});
-
 if (page.product) sendCommerce("productViews", [{ sku: page.product.sku, quantity: 1 }]);
-if (page.id === "cart") sendCommerce("productListViews", cart.lines());
-if (page.id === "checkout" && cart.lines().length > 0) sendCommerce("checkouts", cart.lines());
+if (page.name === "cart") sendCommerce("productListViews", cart.lines());
+if (page.name === "checkout" && cart.lines().length > 0) sendCommerce("checkouts", cart.lines());
 
 // ---------------------------------------------------------------------------------------------------
-// Links. One listener for the whole document, which never holds a click up: no preventDefault, no waiting.
+// The way to our other address. To the browser that is another site, with cookies of its own, so the link takes the
+// identity along. It is good for five minutes: it is made when somebody is about to follow it.
 
-document.addEventListener("click", (event) => {
-  const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
-  if (!link || link.closest("[data-untracked]")) return;
-
-  const target = new URL(link.href);
-  const withinPage = target.href.split("#")[0] === location.href.split("#")[0] && target.hash !== "";
-  if (withinPage) return;
-
-  const exit = target.host !== location.host;
-  const download = link.hasAttribute("download");
-  const elsewhere = event.ctrlKey || event.metaKey || event.shiftKey || link.target === "_blank";
-
-  sendEvent(
-    "web.webinteraction.linkClicks",
-    {
-      web: {
-        webInteraction: {
-          name: link.dataset.name ?? link.textContent.trim().replace(/\s+/g, " "),
-          type: download ? "download" : exit ? "exit" : "other",
-          URL: target.href,
-          region: link.closest("[data-region]")?.dataset.region ?? "page",
-          linkClicks: { value: 1 },
-        },
+const twin = document.querySelector("#twin");
+if (twin) {
+  const url = new URL(twin.href);
+  url.hostname = location.hostname === "localhost" ? "127.0.0.1" : "localhost";
+  twin.href = url.href;
+  const decorate = () =>
+    call("appendIdentityToUrl", { url: url.href }).then(
+      (decorated) => {
+        twin.href = decorated.url;
       },
-    },
-    { leaving: !download && !elsewhere },
-  );
-});
+      // Without the library it is a link like any other.
+      () => {},
+    );
+  for (const type of ["pointerdown", "focus"]) twin.addEventListener(type, decorate);
+}
 
 // ---------------------------------------------------------------------------------------------------
 // The basket. Every button that changes it names the product and by how many pieces.
@@ -118,7 +105,10 @@ document.addEventListener("click", (event) => {
   if (quantity === 0) return;
 
   const added = Number(button.dataset.pieces) > 0;
-  sendCommerce(added ? "productListAdds" : "productListRemovals", [{ sku, quantity }]);
+  // Where attributes of the button make its click that event, there is nothing to send.
+  if (!button.dataset.xdmMapping) {
+    sendCommerce(added ? "productListAdds" : "productListRemovals", [{ sku, quantity }]);
+  }
 
   drawBasket(test);
   const { name } = productBySku(sku);
@@ -126,7 +116,7 @@ document.addEventListener("click", (event) => {
 });
 
 // ---------------------------------------------------------------------------------------------------
-// Checkout. Three messages leave with the page: the form, the person, the order.
+// Checkout. Two messages leave with the page: the person, and the order.
 
 document.querySelector("#checkout-form")?.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -140,18 +130,6 @@ document.querySelector("#checkout-form")?.addEventListener("submit", (event) => 
   cart.rememberShopper(text("email").toLowerCase());
   cart.rememberOrder({ purchaseId, lines, cents, delivery: text("delivery") });
   cart.empty();
-
-  // What was filled in, never what it says: a form event carries no values.
-  sendEvent(
-    "web.formFilledOut",
-    {
-      web: {
-        webPageDetails: { name: page.name, siteSection: page.section },
-        webInteraction: { name: "checkout-form", type: "other", region: "main" },
-      },
-    },
-    { leaving: true },
-  );
 
   // The person: a Profile record, in its own dataset. It has no timestamp and no event id; it says who
   // somebody is, under the address by which later events will name them.
