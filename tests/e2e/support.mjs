@@ -275,8 +275,8 @@ export async function openStage() {
 }
 
 /**
- * Passes everything on to the inlet and notes what came by, preflights too: `{method, path, headers, status}`,
- * the status once it is answered. `gate.passes` decides what becomes of an answer: it is given the note, and
+ * Passes everything on to the inlet and notes what came by, preflights too: `{method, path, headers, body, status}`,
+ * the body once it is there, the status once it is answered. `gate.passes` decides what becomes of an answer: it is given the note, and
  * where it says no (maybe later), the connection is closed instead.
  */
 export async function openGate(inlet) {
@@ -301,6 +301,11 @@ export async function openGate(inlet) {
     // A page may leave in the middle of a request, and an inlet close on one.
     onward.once("error", () => response.destroy());
     request.once("aborted", () => onward.destroy());
+    const body = [];
+    request.on("data", (chunk) => body.push(chunk));
+    request.once("end", () => {
+      note.body = Buffer.concat(body).toString();
+    });
     request.pipe(onward);
   });
   return Object.assign(gate, await listenOnLoopback(server));
