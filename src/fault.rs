@@ -41,7 +41,6 @@ reasons! {
     NotAnObject "not-an-object" "must be an object";
     NotABoolean "not-a-boolean" "must be true or false";
     NotAnArray "not-an-array" "must be an array";
-    NotANumber "not-a-number" "must be a number";
     NotAUrl "not-a-url" "must be a whole URL of plain characters, like https://dcs.adobedc.net/collection/1a2b";
     NotJson "not-json" "must be JSON";
     Missing "missing" "is required";
