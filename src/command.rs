@@ -638,7 +638,7 @@ impl Beacon {
         self.identity.look(&settings.identity, &settings.org_id, page);
         let known = self.identity.known(&settings.identity);
         parts.identities = &known;
-        let mut news = self.trail.news(&call.moment);
+        let mut news = self.trail.news(&call.moment, &settings.tracking);
         let mut chosen = settings.context;
         if let Some(captured) = captured {
             parts.mapping = &captured.mapping;
@@ -648,7 +648,7 @@ impl Beacon {
             chosen = chosen.and(captured.contexts);
         }
         let mut redactor = Redactor::new(&settings.privacy, page);
-        let mut around = context(chosen, &call.moment, news, page, &mut redactor);
+        let mut around = context(chosen, &call.moment, news, &settings.tracking, page, &mut redactor);
         draft.redacted += redactor.count;
         if let Some(captured) = captured {
             let mut both = String::new();
@@ -708,7 +708,7 @@ impl Beacon {
         if is_event {
             self.sequence += 1;
             self.redacted += draft.redacted;
-            self.trail.follow(&draft.moment);
+            self.trail.follow(&draft.moment, &settings.tracking);
         }
         if self.debug && entity.json.len() > profile_limit {
             out.push(Output::Log(oversize_warning(&self.birth.name, entity.json.len(), profile_limit)));

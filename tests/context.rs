@@ -7,6 +7,7 @@ mod support;
 use serde_json::{Value, json};
 use support::*;
 use xdm_beacon::collect::redact::{Privacy, Redactor};
+use xdm_beacon::collect::track::Options;
 use xdm_beacon::collect::{Moment, context};
 use xdm_beacon::settings::{Contexts, Settings};
 use xdm_beacon::time::{Millis, parse_rfc3339};
@@ -20,7 +21,14 @@ fn chosen(names: &[&str]) -> Contexts {
 fn unredacted(contexts: Contexts, page: &MemoryPage) -> String {
     let privacy = Privacy::default();
     let mut redactor = Redactor::new(&privacy, page);
-    let text = context(contexts, &page.moment, Some(&page.moment.referrer), page, &mut redactor);
+    let text = context(
+        contexts,
+        &page.moment,
+        Some(&page.moment.referrer),
+        &Options::default(),
+        page,
+        &mut redactor,
+    );
     assert_eq!(redactor.count, 0);
     text
 }
@@ -120,7 +128,10 @@ fn what_is_left_without_a_value_leaves_no_empty_object() {
     let blank = page(|page| page.moment = Moment { now: NOW, ..Moment::default() });
     let privacy = Privacy { redact: false, ..Privacy::default() };
     let mut redactor = Redactor::new(&privacy, &blank);
-    assert_eq!(context(chosen(&["web"]), &blank.moment, None, &blank, &mut redactor), "{}");
+    assert_eq!(
+        context(chosen(&["web"]), &blank.moment, None, &Options::default(), &blank, &mut redactor),
+        "{}"
+    );
     assert_eq!(text("highEntropyUserAgentHints", &empty), "{}");
 }
 

@@ -7,10 +7,16 @@ mod support;
 use serde_json::{Value, json};
 use support::*;
 use xdm_beacon::collect::Moment;
-use xdm_beacon::collect::referrer::kind;
+use xdm_beacon::collect::page_views::{Seen, Views};
+use xdm_beacon::collect::referrer;
+use xdm_beacon::collect::track::Options;
 use xdm_beacon::command::Verdict;
 
 const PAGE: &str = "https://shop.example/mugs";
+
+fn kind(referrer: &str, page: &str) -> &'static str {
+    referrer::kind(referrer, page, &Options::default())
+}
 
 #[test]
 fn the_kind_of_place_is_told_by_its_host() {
@@ -168,6 +174,58 @@ fn the_kind_of_place_is_told_by_its_host() {
     assert_eq!(kind("https://www.google.com/", ""), "search_engine");
 }
 
+#[test]
+fn the_site_has_other_domains() {
+    let table: [(&str, &[&str]); 4] = [
+        (
+            "internal",
+            &[
+                "https://partner.example/",
+                "https://www.partner.example:8443/offers?from=shop",
+                "https://a.b.partner.example",
+                "https://partner.example./",
+                "http://pay.shop.example/",
+                "https://mail.google.com/",
+                "https://shop.example/",
+                "android-app://example.partner.android/",
+            ],
+        ),
+        (
+            "external",
+            &[
+                "https://example/",
+                "https://notpartner.example/",
+                "https://partner.example.org/",
+                "https://other.example/partner.example",
+                "https://partner.example@other.example/",
+                "https://www.shop.example/",
+                "android-app://example.partner/",
+            ],
+        ),
+        ("search_engine", &["https://www.google.com/"]),
+        ("typed_bookmarked", &[""]),
+    ];
+    let domains = r#"["Partner.Example", "pay.shop.example", "mail.google.com", "example.partner.android"]"#;
+    let options = Options::parse(&format!(r#"{{"internalDomains":{domains}}}"#)).unwrap();
+    for (expected, referrers) in table {
+        for referrer in referrers {
+            assert_eq!(referrer::kind(referrer, PAGE, &options), expected, "{referrer}");
+        }
+    }
+    // On the other domain, too.
+    assert_eq!(referrer::kind(PAGE, "https://partner.example/", &options), "external");
+    assert_eq!(referrer::kind("https://shop.example./", PAGE, &options), "internal");
+
+    // What an event says.
+    let tracking = json!({ "tracking": { "internalDomains": ["partner.example"] } });
+    let mut tag = Tag::configured(self::options(tracking));
+    let came = |url: &str, kind: &str| json!({ "URL": url, "type": kind });
+    let partner = "https://www.partner.example/";
+    assert_eq!(event_at(&mut tag, &(PAGE, partner)), came(partner, "internal"));
+    let other = "https://other.example/";
+    assert_eq!(event_at(&mut tag, &(PAGE, other)), came(other, "external"));
+}
+
 /// `configure` with more options: an event waits for no company.
 fn options(more: Value) -> Value {
     let mut options = json!({ "context": ["web"], "delivery": { "maxWaitMs": 0 } });
@@ -177,8 +235,11 @@ fn options(more: Value) -> Value {
 
 /// What events that are called at these places, `(URL, document.referrer)`, tell of where the visitor came from.
 fn told(places: &[(&str, &str)]) -> Vec<Value> {
-    let mut tag = Tag::configured(options(json!({})));
-    places.iter().map(|place| event_at(&mut tag, place)).collect()
+    told_by(&mut Tag::configured(options(json!({}))), places)
+}
+
+fn told_by(tag: &mut Tag, places: &[(&str, &str)]) -> Vec<Value> {
+    places.iter().map(|place| event_at(tag, place)).collect()
 }
 
 fn moment((url, referrer): &(&str, &str)) -> Option<Moment> {
@@ -227,6 +288,46 @@ fn a_referrer_is_told_with_the_first_event_and_again_when_it_changes() {
         ),
     ] {
         assert_eq!(told(&places), expected, "{places:?}");
+    }
+}
+
+#[test]
+fn another_fragment_is_another_page_where_the_site_has_its_routes_there() {
+    const HOME: &str = "https://shop.example/";
+    const MUGS: &str = "https://shop.example/#/mugs";
+    const BLUE: &str = "https://shop.example/#/mugs?colour=blue";
+    let came = |url: &str| json!({ "URL": url, "type": "internal" });
+    let places = [(HOME, ""), ("https://shop.example/#", ""), (MUGS, ""), (MUGS, ""), (BLUE, ""), (HOME, "")];
+    let direct = json!({ "type": "typed_bookmarked" });
+    let expected = [direct.clone(), Value::Null, came(HOME), Value::Null, came(MUGS), came(BLUE)];
+    let tracking = json!({ "tracking": { "hashRoutes": true } });
+    assert_eq!(told_by(&mut Tag::configured(options(tracking)), &places), expected);
+    let moved = told_by(&mut Tag::configured(options(json!({}))), &places);
+    assert_eq!(moved, [&[direct][..], &vec![Value::Null; 5]].concat());
+}
+
+#[test]
+fn page_views_and_referrers_are_of_one_mind_about_what_another_page_is() {
+    let urls = ["", "#", "#/", "#/mugs", "?a=1", "?a=1#", "?a=1#/mugs", "mugs", "mugs#a#b", "mugs#a##"];
+    for hash_routes in [false, true] {
+        for (one, other) in urls.iter().flat_map(|one| urls.iter().map(move |other| (one, other))) {
+            let [one, other] = [one, other].map(|rest| format!("https://shop.example/{rest}"));
+            let mut views = Views::default();
+            let mut count = 0;
+            for (now, seen, url) in [
+                (1, Seen::Shown, &one),
+                (2, Seen::Settled, &one),
+                (3, Seen::Navigated, &other),
+                (4, Seen::Settled, &other),
+            ] {
+                count += usize::from(views.step(seen, now, url, hash_routes).is_some());
+            }
+            let tracking = json!({ "tracking": { "hashRoutes": hash_routes } });
+            let mut tag = Tag::configured(options(tracking));
+            let told = told_by(&mut tag, &[(&one, ""), (&other, "")]);
+            let news = told.iter().filter(|told| !told.is_null()).count();
+            assert_eq!(news, count, "{one}, then {other}, hashRoutes {hash_routes}");
+        }
     }
 }
 

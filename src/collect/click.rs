@@ -233,7 +233,7 @@ struct Address<'a> {
     /// What may be shown of it; empty where it is no address.
     shown: String,
     is_web: bool,
-    /// The host, without the dot of the root; empty where the scheme has none.
+    /// The host; empty where the scheme has none.
     host: &'a str,
 }
 
@@ -257,8 +257,7 @@ impl<'a> Address<'a> {
         let start = scheme.len() + 3;
         address.shown.push_str(url.get(..start).unwrap_or_default());
         address.shown.push_str(rest.get(user..).unwrap_or_default());
-        let host = host_of(url);
-        address.host = host.strip_suffix('.').unwrap_or(host);
+        address.host = host_of(url);
         address
     }
 
@@ -278,14 +277,7 @@ impl<'a> Address<'a> {
     }
 
     fn is_exit(&self, page: &str, options: &Options) -> bool {
-        let below = |domain: &String| {
-            let front = self.host.len().checked_sub(domain.len());
-            front.is_some_and(|front| {
-                let ends = self.host.get(front..).is_some_and(|end| end.eq_ignore_ascii_case(domain));
-                ends && (front == 0 || self.host.as_bytes().get(front - 1) == Some(&b'.'))
-            })
-        };
-        self.is_web && self.host != Address::read(page).host && !options.internal_domains.iter().any(below)
+        self.is_web && !options.is_internal(self.host, page)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::redact::Redactor;
 use super::referrer;
+use super::track;
 use crate::delivery::Now;
 use crate::json;
 use crate::settings::Contexts;
@@ -98,6 +99,7 @@ pub fn context(
     chosen: Contexts,
     moment: &Moment,
     news: Option<&str>,
+    tracking: &track::Options,
     page: &dyn Page,
     redact: &mut Redactor<'_>,
 ) -> String {
@@ -111,7 +113,7 @@ pub fn context(
             if let Some(before) = news {
                 web.object("webReferrer", |referrer| {
                     referrer.text("URL", &redact.url(before));
-                    referrer.text("type", referrer::kind(before, &moment.url));
+                    referrer.text("type", referrer::kind(before, &moment.url, tracking));
                 });
             }
         });

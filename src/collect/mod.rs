@@ -32,6 +32,12 @@ pub struct Captured {
     pub leaves: bool,
 }
 
+/// What of a URL has to change for another page: its fragment does where the site has its routes there.
+pub fn page_of(url: &str, hash_routes: bool) -> &str {
+    let end = if hash_routes { None } else { url.find('#') };
+    url.get(..end.unwrap_or(url.len())).unwrap_or_default().trim_end_matches('#')
+}
+
 /// The host of a URL as browsers write it, without its port; empty where there is none.
 pub fn host_of(url: &str) -> &str {
     let (_, rest) = url.split_once("://").unwrap_or_default();

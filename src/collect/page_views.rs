@@ -10,7 +10,7 @@
 
 use super::context::Object;
 use super::track::Options;
-use super::{Captured, Moment};
+use super::{Captured, Moment, page_of};
 use crate::json;
 use crate::settings::Contexts;
 use crate::time::Millis;
@@ -68,7 +68,7 @@ impl Views {
     fn settle(&mut self, url: &str, hash_routes: bool) -> Option<View> {
         let Views { at: before, since, restored } = std::mem::take(self);
         self.at = String::from(url);
-        let is_another = page(&before, hash_routes) != page(url, hash_routes);
+        let is_another = page_of(&before, hash_routes) != page_of(url, hash_routes);
         is_another.then_some(View { since, before, restored })
     }
 
@@ -89,12 +89,6 @@ impl Views {
         out.push_str(if self.restored { ",\"restored\":true}" } else { "}" });
         out
     }
-}
-
-/// What has to change for another page.
-fn page(url: &str, hash_routes: bool) -> &str {
-    let end = if hash_routes { None } else { url.find('#') };
-    url.get(..end.unwrap_or(url.len())).unwrap_or_default().trim_end_matches('#')
 }
 
 /// Takes `{seen, state, isErrorPage, isHomePage, siteSection, viewName}`: `seen` is a word for [`Seen`],

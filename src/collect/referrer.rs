@@ -1,6 +1,7 @@
 //! Where a visitor came from: when there is news of it, and of which kind the place is.
 
-use super::{Moment, host_of};
+use super::track::Options;
+use super::{Moment, host_of, page_of};
 
 /// What events have told of where the visitor came from. A referrer is told with the first event, and again
 /// when it is another: after a soft navigation it is the page that was left.
@@ -14,12 +15,12 @@ pub struct Trail {
 impl Trail {
     /// What an event at this moment has to tell: the URL of the page before, empty where there was none;
     /// `None` where earlier events have told of it, and where the event itself has no place.
-    pub fn news<'a>(&'a self, moment: &'a Moment) -> Option<&'a str> {
+    pub fn news<'a>(&'a self, moment: &'a Moment, options: &Options) -> Option<&'a str> {
         if moment.url.is_empty() {
             None
         } else if !self.told || self.document != moment.referrer {
             Some(&moment.referrer)
-        } else if self.page != page(&moment.url) {
+        } else if self.page != page_of(&moment.url, options.hash_routes) {
             Some(&self.page)
         } else {
             None
@@ -27,20 +28,15 @@ impl Trail {
     }
 
     /// An event of this moment is on its way.
-    pub fn follow(&mut self, moment: &Moment) {
-        if self.news(moment).is_some() {
+    pub fn follow(&mut self, moment: &Moment, options: &Options) {
+        if self.news(moment, options).is_some() {
             *self = Trail {
                 told: true,
                 document: moment.referrer.clone(),
-                page: String::from(page(&moment.url)),
+                page: String::from(page_of(&moment.url, options.hash_routes)),
             };
         }
     }
-}
-
-/// A URL without its fragment: moving about in a page is no navigation.
-fn page(url: &str) -> &str {
-    url.split('#').next().unwrap_or_default()
 }
 
 /// Hosts by the kind that XDM has for them, the special before the general (Gemini and Gmail are Google's,
@@ -74,7 +70,7 @@ const KINDS: [(&str, &str); 4] = [
 
 /// The kind of place, as `web.webReferrer.type` has it, that a visitor of `page` came from. Both are URLs.
 /// Without a referrer it is `typed_bookmarked`: XDM has no other name for a visit that nothing led to.
-pub fn kind(referrer: &str, page: &str) -> &'static str {
+pub fn kind(referrer: &str, page: &str, options: &Options) -> &'static str {
     if referrer.is_empty() {
         return "typed_bookmarked";
     }
@@ -82,7 +78,7 @@ pub fn kind(referrer: &str, page: &str) -> &'static str {
     if host.is_empty() {
         return "unknown";
     }
-    if host == host_of(page) {
+    if options.is_internal(host, page) {
         return "internal";
     }
     let known = KINDS.iter().find(|(_, hosts)| hosts.split(' ').any(|entry| matches(host, entry)));

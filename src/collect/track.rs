@@ -1,6 +1,6 @@
 //! Pure: what is captured of a page by itself, and how: the options `track` and `tracking`.
 
-use super::Page;
+use super::{Page, host_of};
 use crate::fault::{Fault, Reason};
 use crate::settings::{boolean, each, own_path, string, strings};
 
@@ -14,7 +14,7 @@ const PATHS: [&str; 5] = ["restored", "forms", "engagement", "errors", "webVital
 pub struct Options {
     /// Source of a JavaScript regular expression: links that it matches are downloads.
     pub download_link_qualifier: Option<String>,
-    /// Hosts whose links are no exits, beside the page's own.
+    /// The site's other hosts; what is below them is the site's, too.
     pub internal_domains: Vec<String>,
     /// Whether another fragment is another page.
     pub hash_routes: bool,
@@ -62,6 +62,20 @@ impl Options {
         Ok(())
     }
 
+    /// Whether a host is the site's: that of the `page`, or one of `internal_domains` or below it. Capitals do not
+    /// count, nor does the dot of the root.
+    pub fn is_internal(&self, host: &str, page: &str) -> bool {
+        let host = without_root(host);
+        let has = |domain: &String| {
+            let front = host.len().checked_sub(domain.len());
+            front.is_some_and(|front| {
+                let ends = host.get(front..).is_some_and(|end| end.eq_ignore_ascii_case(domain));
+                ends && (front == 0 || host.as_bytes().get(front - 1) == Some(&b'.'))
+            })
+        };
+        host == without_root(host_of(page)) || self.internal_domains.iter().any(has)
+    }
+
     /// Where in the schema the site wants this; `None` where it does not.
     pub fn path(&self, name: &str) -> Option<&str> {
         self.paths.iter().find(|(known, _)| *known == name).map(|(_, path)| path.as_str())
@@ -88,6 +102,10 @@ pub fn kinds(raw: &str) -> Result<String, Fault> {
 
 fn known(names: &[&'static str], name: &str) -> Option<&'static str> {
     names.iter().find(|known| **known == name).copied()
+}
+
+fn without_root(host: &str) -> &str {
+    host.strip_suffix('.').unwrap_or(host)
 }
 
 /// Letters, digits and hyphens, in parts.

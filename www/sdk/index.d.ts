@@ -105,9 +105,9 @@ export interface Configuration {
      * fragment; by default the usual endings (`.pdf`, `.zip`, …), as alloy has them.
      */
     downloadLinkQualifier?: string;
-    /** Domains whose links, and those of what is below them, are no exits; the page's own host is none anyway. */
+    /** The site's other domains, with what is below them: links there are no exits, referrers from there `internal`. */
     internalDomains?: string[];
-    /** Another fragment is another page view; default false. */
+    /** Another fragment is another page, for page views and referrers; default false. */
     hashRoutes?: boolean;
     /** Where in the schema details go that XDM has no place for, e.g. `_acme.restored`; left out by default. */
     paths?: {
