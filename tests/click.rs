@@ -203,6 +203,38 @@ fn text_is_collapsed_and_cut_at_a_character() {
 }
 
 #[test]
+fn of_a_text_that_the_loader_has_cut_only_what_is_sure_to_be_whole_is_left() {
+    let rows = [
+        ("Read more\0", "Read"),
+        ("Read more \0", "Read more"),
+        ("Write to ada@shop.example and bob@sho\0", "Write to REDACTED and"),
+        ("Write to ada@shop.example \0", "Write to REDACTED"),
+        ("Write to ada.lovela\0", "Write to"),
+        ("Write to ada%40sho\0", "Write to"),
+        // Groups of a card's number, wherever it was cut.
+        ("Card 4111 1111 1111 1111 \0", "Card"),
+        ("Card 4111 1111 1111 11\0", "Card"),
+        ("Card 4111  1111\u{a0}1111 \0", "Card"),
+        ("Card no:4111 1111-1111 1\0", "Card"),
+        ("Card 4111 1111 1111 1111 of Ada Lov\0", "Card REDACTED of Ada"),
+        // Of several texts the first that was cut.
+        ("Read ada@sho\0 and bob@shop.exam\0", "Read"),
+        ("Read\0\0\0", "id"),
+        ("\0", "id"),
+        ("4111 1111 1\0", "id"),
+    ];
+    for (text, expected) in rows {
+        for key in ["text", "labelledby", "aria-label", "value", "alt", "title"] {
+            let click = clicked(json!([{"tag": "button", "id": "id", key: text}]));
+            assert_eq!(interaction(&click)["name"], expected, "{key} {text:?}");
+        }
+        let click =
+            clicked(json!([{"tag": "button"}, {"tag": "div", "id": text}, {"tag": "div", "id": "id"}]));
+        assert_eq!(interaction(&click)["region"], expected, "{text:?}");
+    }
+}
+
+#[test]
 fn the_region_is_the_nearest_that_is_there() {
     let rows = [
         (json!([]), "BODY"),

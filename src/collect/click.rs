@@ -73,6 +73,8 @@ const LANDMARKS: [(&str, &str, &str); 6] = [
     ("contentinfo", "footer", "FOOTER"),
     ("search", "search", "SEARCH"),
 ];
+/// Ends a text of which the loader has cut the rest off.
+const CUT: char = '\0';
 /// Attributes that start like this bring fields.
 const DATA: &str = "data-xdm-";
 /// The one whose value is a mapping.
@@ -81,9 +83,9 @@ const MAPPING: &str = "mapping";
 /// Reads what the loader saw: `{button, keys, path}`, with the number of the mouse button, whether a key is held
 /// that sends the result elsewhere, and the elements from the one that acts outwards. Each has its `tag` and
 /// attributes, and as `labelledby` the text that `aria-labelledby` points at; the first one also `href` (the whole
-/// URL, empty where it is broken; only if it is a link), `text`, and `value` if that is a label. `None` if it does
-/// not count. What the site's attributes have wrong is added to `faults`, by the attribute. What identifies a
-/// person does not come through `redact`.
+/// URL, empty where it is broken; only if it is a link), `text`, and `value` if that is a label. A text whose rest
+/// was not read ends in U+0000. `None` if it does not count. What the site's attributes have wrong is added to
+/// `faults`, by the attribute. What identifies a person does not come through `redact`.
 pub fn capture(
     seen: &str,
     moment: &Moment,
@@ -166,7 +168,7 @@ impl Element<'_> {
     /// The first of these that has something to read.
     fn first(&self, keys: &[&str]) -> String {
         for key in keys {
-            let text = collapsed(&self.get(key));
+            let text = collapsed(finished(&self.get(key)));
             if !text.is_empty() {
                 return text;
             }
@@ -208,6 +210,20 @@ fn region(around: &[Element]) -> String {
         }
     }
     String::from("BODY")
+}
+
+/// What is whole of a text: where it was cut, the last word may be half an address, which nothing knows for one, and
+/// words with digits before it are the first groups of a card's number.
+fn finished(text: &str) -> &str {
+    let Some((mut whole, _)) = text.split_once(CUT) else { return text };
+    loop {
+        let end = whole.rfind(char::is_whitespace).unwrap_or_default();
+        whole = whole.get(..end).unwrap_or_default().trim_end();
+        let last = whole.rsplit(char::is_whitespace).next().unwrap_or_default();
+        if !last.bytes().any(|byte| byte.is_ascii_digit()) {
+            return whole;
+        }
+    }
 }
 
 /// White space at the ends taken off, and elsewhere made one space.

@@ -19,8 +19,12 @@ const INLINE = /^([abiqsu]|em|font|mark|slot|small|span|strong|su[bp]|tspan)$/;
 const MAX_PATH = 64;
 const MAX_ATTRIBUTE = 4096;
 /** How much of a text is read: 255 characters and, whole, what is to be taken out before they are counted. */
-const MAX_TEXT = 1024;
+const MAX_TEXT = 4096;
 const MAX_NODES = 999;
+const MAX_DATA = 1e5;
+/** Ends what was cut: no half of an address is known for one, so the core takes the last words for nothing. */
+const CUT = "\0";
+const cut = (text, length) => (text.length > length ? text.slice(0, length) + CUT : text);
 
 /** A property of a node, whatever the page has laid over it: a form has its fields for properties. */
 const get = (node, name) => Reflect.get(Element.prototype, name, node);
@@ -32,7 +36,7 @@ function textOf(top) {
   let text = "";
   let nodes = 0;
   const add = (node, unread) => {
-    if (node instanceof Text) text = (text + node.data.slice(0, 1e5)).replace(/\s+/g, " ");
+    if (node instanceof Text) text = (text + cut(node.data, MAX_DATA)).replace(/\s+/g, " ");
     if (!(node instanceof Element) || is(node, unread)) return;
     const tag = get(node, "localName");
     const apart = INLINE.test(tag) ? "" : " ";
@@ -41,19 +45,25 @@ function textOf(top) {
     const slotted = (tag === "slot" && node.assignedNodes?.()) || [];
     const inner = slotted.length ? slotted : get(get(node, "shadowRoot") ?? node, "childNodes");
     for (const child of inner) {
-      if (text.length >= MAX_TEXT || nodes++ > MAX_NODES) return;
+      if (text.length > MAX_TEXT || nodes++ > MAX_NODES) {
+        text += CUT;
+        return;
+      }
       add(child, `${FIELD},${UNREAD}`);
     }
     text += apart;
   };
   add(top, FIELD);
-  return text.slice(0, MAX_TEXT);
+  return cut(text, MAX_TEXT);
 }
 
 function read(element) {
   const seen = { tag: get(element, "localName") };
   for (const { name, value } of get(element, "attributes"))
-    if (KEPT.test(name)) seen[name] = value.slice(0, MAX_ATTRIBUTE);
+    if (KEPT.test(name)) {
+      // Fields of the site's own are not cleared.
+      seen[name] = name.startsWith("data-") ? value.slice(0, MAX_ATTRIBUTE) : cut(value, MAX_ATTRIBUTE);
+    }
   const labels = attribute(element, "aria-labelledby");
   if (labels) {
     const root = get(element, "getRootNode").call(element);
