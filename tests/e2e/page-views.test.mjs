@@ -322,6 +322,40 @@ for (const engine of engineNames) {
     });
   }
 
+  test(`${engine}: a document that is slow, whose title a script sets late`, async () => {
+    let send;
+    const script = new Promise((resolve) => {
+      send = resolve;
+    });
+    stage.put(`/slow/${engine}.js`, script, { "Content-Type": "text/javascript" });
+    // It is captured, and what was about to count has had its time.
+    const body = `<script>
+      xdmBeacon("getStatus").then(() => setTimeout(async () => {
+        await xdmBeacon("flush");
+        fetch("/slow/${engine}/waits");
+      }, 60));
+    </script>
+    <script src="/slow/${engine}.js"></script>`;
+    // WebKit runs what is `async` when a document has been read, and not before.
+    const slow = html("Slow", { body }).replace("<script async", "<script");
+    const opened = open(engine, stage.put("/slow/page", slow));
+    try {
+      await until("the page to wait", () => stage.asked(`/slow/${engine}/waits`));
+      assert.deepEqual(await views(), [], "not read yet");
+    } finally {
+      send("document.title = 'Late'");
+    }
+    const tab = await opened;
+    // By now it has heard of its own `pageshow`, which is no way back.
+    const expected = [["/slow/page", "Late", ""]];
+    await assertViews(tab, expected, "read");
+    await tab.evaluate(() => {
+      dispatchEvent(new PageTransitionEvent("pageshow", { persisted: false }));
+    });
+    await assertViews(tab, expected, "shown, and not restored");
+    await tab.close();
+  });
+
   test(`${engine}: a page that leaves before its view has settled`, async () => {
     const next = stage.put("/leave/next", "<!doctype html><title>Next</title>");
     const body = `<script>

@@ -248,13 +248,13 @@ export async function openStage() {
   const made = new Map();
   const paths = new Set();
   const library = sirv(join(root, "dist/sdk"), { dev: true });
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
     const path = new URL(request.url, "http://localhost").pathname;
     paths.add(path);
     const answer = made.get(path);
     if (answer) {
       response.writeHead(answer.status, { "Content-Type": "text/html; charset=utf-8", ...answer.headers });
-      response.end(answer.body);
+      response.end(await answer.body);
       return;
     }
     request.url = request.url.replace(/^\/[^/]*/, "");
@@ -266,7 +266,7 @@ export async function openStage() {
     close,
     /** Whether something was asked for. */
     asked: (path) => paths.has(path),
-    /** Puts something at `path`, and gives back its URL. */
+    /** Puts something at `path`, or what a promise comes to, and gives back its URL. */
     put: (path, body, headers = {}, status = 200) => {
       made.set(path, { body, headers, status });
       return origin + path;
