@@ -1,6 +1,6 @@
 // What delivery costs a page: the main thread's CPU time of events from `send` until all have arrived, storing and
-// what follows the answers included, beside alloy and Snowplow doing theirs in the same run; and the memory of a
-// long queue.
+// what follows the answers included, beside alloy and Snowplow doing theirs in the same run; the same of clicks that are
+// captured, beside alloy's click collection; and the memory of a long queue.
 
 import { openBrowser, until } from "../tests/e2e/support.mjs";
 import { openCollector } from "./delivery/collector.mjs";
@@ -21,6 +21,10 @@ const PACES = {
   "10 every 50 ms": { burst: 10, everyMs: 50 },
   "all in one task": { burst: EVENTS, everyMs: 0 },
 };
+
+const CLICKS = 1_000;
+/** Different links, which are clicked in turn. */
+const LINK_COUNT = 50;
 
 const QUEUED = 10_000;
 const QUEUE_LIMIT_BYTES = 50_000_000;
@@ -101,6 +105,119 @@ async function openContender(browser, party, endpoint) {
       await until("all events", async () => (await endpoint.count()) >= arrived + EVENTS);
       await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
       return ((await busy()) - before) / EVENTS;
+    },
+    close: site.close,
+  };
+}
+
+/** What a page of links has in its head. Its links are prevented from leading away, as routers do. */
+const LINKS = `<script>
+  addEventListener("DOMContentLoaded", () => {
+    const link = (_, at) => \`<a id="link\${at}" href="/away.html?\${at}">benchId:link-\${at}</a> \`;
+    document.body.innerHTML = \`<main><nav aria-label="Links">\${Array.from({ length: ${LINK_COUNT} }, link).join("")}</nav></main>\`;
+    window.clicks = 0;
+    document.addEventListener("click", (event) => {
+      event.preventDefault();
+      if (event.isTrusted) window.clicks += 1;
+    });
+  });
+</script>`;
+
+/** A page without a library. */
+const bare = {
+  name: "no library",
+  files: async () => (_request, _response, next) => next(),
+  page: (_endpoint, head) => `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <title>Delivery</title>
+    <link rel="icon" href="data:,">
+    ${head}
+  </head>
+  <body></body>
+</html>`,
+};
+
+/**
+ * Clicks on links, by the browser's own input.
+ *
+ * @returns {Promise<{clicks: number, rows: {name: string, perClickUs: number, addedUs: number, ratio: number}[]}>}
+ *   medians of the rounds: the main thread's time of a click, what of it is beyond that of the page without a library,
+ *   which is the first row, and the ratio of that to ours, which is the second
+ */
+export async function benchClickCost() {
+  const [inlet, collector] = await Promise.all([openInletEndpoint(), openCollector()]);
+  await Promise.all([inlet.reset(), collector.reset()]);
+  const browser = await openBrowser();
+  const contenders = [];
+  try {
+    for (const [party, endpoint] of [
+      [bare],
+      [ours({}, { track: ["clicks"] }), inlet],
+      [peer("alloy", { variant: "clicks" }), collector],
+    ])
+      contenders.push(await openClicker(browser, party, endpoint));
+    const costs = contenders.map(() => []);
+    for (let round = 0; round <= ROUNDS; round++) {
+      for (const [place, { run }] of contenders.entries()) {
+        const cost = await run();
+        // The first round warms up.
+        if (round > 0) costs[place].push(cost);
+      }
+    }
+    const added = costs.map((rounds) => rounds.map((cost, round) => cost - costs[0][round]));
+    const rows = contenders.map(({ name }, place) => ({
+      name,
+      perClickUs: median(costs[place]),
+      addedUs: median(added[place]),
+      ratio: median(added[place].map((cost, round) => cost / added[1][round])),
+    }));
+    return { clicks: CLICKS, rows };
+  } finally {
+    await browser.close();
+    for (const { close } of contenders) await close();
+    await Promise.all([inlet.close(), collector.close()]);
+  }
+}
+
+/** A page of links in a context of its own, with a library or, where there is no endpoint, without. */
+async function openClicker(browser, party, endpoint) {
+  const site = await openSite(party, { endpoint: `http://127.0.0.1:${endpoint?.port}`, head: LINKS });
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(`${site.origin}/page.html`);
+  if (endpoint) {
+    await page.evaluate(() => bench.ready.then(() => void bench.send("before-all-clicks", "")));
+    await until("the first event", async () => (await endpoint.count()) > 0);
+  }
+  const places = await page.evaluate(() =>
+    Array.from(document.links, (link) => {
+      const { left, top, width, height } = link.getBoundingClientRect();
+      return { x: left + width / 2, y: top + height / 2 };
+    }),
+  );
+  const { busy } = await metricsOf(page);
+  const devtools = await context.newCDPSession(page);
+  const button = { button: "left", clickCount: 1 };
+  return {
+    name: party.name,
+    /** The main thread's time per click, in µs. */
+    run: async () => {
+      const clicks = () => page.evaluate(() => window.clicks);
+      const [arrived, clicked] = [await endpoint?.count(), await clicks()];
+      const before = await busy();
+      for (let click = 0; click < CLICKS; click++) {
+        const place = { ...places[click % places.length], ...button };
+        await devtools.send("Input.dispatchMouseEvent", { type: "mousePressed", ...place });
+        await devtools.send("Input.dispatchMouseEvent", { type: "mouseReleased", ...place });
+      }
+      if (endpoint) await until("all clicks", async () => (await endpoint.count()) >= arrived + CLICKS);
+      await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
+      const cost = ((await busy()) - before) / CLICKS;
+      const made = (await clicks()) - clicked;
+      if (made !== CLICKS) throw new Error(`${party.name}: ${made} of ${CLICKS} clicks were made`);
+      return cost;
     },
     close: site.close,
   };

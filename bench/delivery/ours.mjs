@@ -15,9 +15,12 @@ function bench() {
   };
 }
 
-/** @param {object} [delivery] options of `configure` */
-export const ours = (delivery, name = "XDM Beacon") => ({
-  name,
+/**
+ * @param {object} [delivery] options of `configure`
+ * @param {object} [more] the same, beside `delivery`
+ */
+export const ours = (delivery, more) => ({
+  name: "XDM Beacon",
   /** No event for so long: what could arrive has arrived. */
   quietMs: 3_000,
   /** The same on the next visit. */
@@ -34,7 +37,7 @@ export const ours = (delivery, name = "XDM Beacon") => ({
     <link rel="icon" href="data:,">
     <script>${baseCode()}</script>
     <script>
-      xdmBeacon("configure", ${JSON.stringify({ ...configuration, endpoint: `${endpoint}/collection/${inletId}`, delivery })});
+      xdmBeacon("configure", ${JSON.stringify({ ...configuration, endpoint: `${endpoint}/collection/${inletId}`, delivery, ...more })});
       (${bench})();
     </script>
     ${head}

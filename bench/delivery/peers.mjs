@@ -63,9 +63,13 @@ async function bundle() {
   });
 }
 
-/** @param {string} key one of `peerNames` */
-export function peer(key) {
-  const { title, note = "", package: name, module = key, variant = "", nextVisitMs = 10_000 } = PEERS[key];
+/**
+ * @param {string} key one of `peerNames`
+ * @param {object} [changes] of what is listed above
+ */
+export function peer(key, changes) {
+  const known = { ...PEERS[key], ...changes };
+  const { title, note = "", package: name, module = key, variant = "", nextVisitMs = 10_000 } = known;
   const { version } = JSON.parse(readFileSync(join(folder, "node_modules", name, "package.json"), "utf8"));
   return {
     name: `${title} ${version}${note}`,

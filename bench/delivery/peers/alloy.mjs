@@ -10,7 +10,7 @@ const ready = alloy("configure", {
   edgeDomain: collector.hostname,
   thirdPartyCookiesEnabled: false,
   idMigrationEnabled: false,
-  clickCollectionEnabled: false,
+  clickCollectionEnabled: window.variant === "clicks",
 });
 
 // A page with no more events to come may say so of each; what a page does not know to be its last cannot.
