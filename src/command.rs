@@ -4,7 +4,7 @@
 //! [`Output`]s for the browser layer to carry out. It never waits and never looks at a clock.
 
 use crate::collect::redact::Redactor;
-use crate::collect::{Captured, Moment, Page, click, context, page_views, referrer::Trail};
+use crate::collect::{Captured, Moment, Page, click, context, data_layer, page_views, referrer::Trail};
 use crate::consent::{Record, decision};
 use crate::delivery::{
     Config, Consent, Counts, DiskOp, Document, DropReason, Effect, Engine, Fate, Message, PageEvent,
@@ -428,6 +428,9 @@ impl Beacon {
         if settings.consent.follow {
             names.push_str(" tcf");
         }
+        if settings.data_layer.is_some() {
+            names.push_str(" dataLayer");
+        }
         names
     }
 
@@ -445,6 +448,9 @@ impl Beacon {
                 let mut redact = Redactor::new(privacy, page);
                 let (seen, moment) = (call.options, &call.moment);
                 (String::new(), click::capture(seen, moment, tracking, page, &mut redact, &mut faults))
+            }
+            ("dataLayer", Some(Settings { data_layer: Some(options), .. })) => {
+                data_layer::capture(call.options, &call.moment, options, &mut faults)
             }
             _ => (String::new(), None),
         };

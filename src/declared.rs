@@ -17,6 +17,8 @@ enum Kind {
     List,
     /// Text, or the word `null`.
     TextOrNull,
+    /// Any JSON.
+    Json,
 }
 
 /// Attribute (camelCase), option path, kind.
@@ -57,6 +59,9 @@ const ATTRIBUTES: &[(&str, &str, Kind)] = &[
     ("trackingPathsEngagement", "tracking.paths.engagement", Kind::Text),
     ("trackingPathsErrors", "tracking.paths.errors", Kind::Text),
     ("trackingPathsWebVitals", "tracking.paths.webVitals", Kind::Text),
+    ("dataLayerName", "dataLayer.name", Kind::Text),
+    ("dataLayerKind", "dataLayer.kind", Kind::Text),
+    ("dataLayerMapping", "dataLayer.mapping", Kind::Json),
     ("deliveryTransport", "delivery.transport", Kind::Text),
     ("deliveryMaxBatchEvents", "delivery.maxBatchEvents", Kind::Number),
     ("deliveryMaxBatchBytes", "delivery.maxBatchBytes", Kind::Number),
@@ -102,8 +107,9 @@ pub fn options(dataset: &str) -> Result<String, Fault> {
                 flat.push(']');
             }
             (Kind::Number, number) if json::integer(number).is_some() => flat.push_str(number),
-            // A flag or number that is none goes on as text, so that `configure` names it as faulty.
-            (Kind::Text | Kind::Flag | Kind::Number | Kind::TextOrNull, text) => {
+            (Kind::Json, raw) if json::valid(raw) => flat.push_str(raw),
+            // What is none of its kind goes on as text, so that `configure` names it as faulty.
+            (Kind::Text | Kind::Flag | Kind::Number | Kind::TextOrNull | Kind::Json, text) => {
                 json::push_string(&mut flat, text)
             }
         }

@@ -54,6 +54,8 @@ reasons! {
     NotAContext "not-a-context" "must be \"web\", \"device\", \"environment\", \"placeContext\", \"implementationDetails\" or \"highEntropyUserAgentHints\"";
     NotAHost "not-a-host" "must be a host such as shop.example, without scheme, port or path; in ASCII (xn--…) where it has other letters";
     NotTracked "not-tracked" "must be \"pageViews\", \"clicks\", \"forms\", \"engagement\", \"errors\" or \"webVitals\"";
+    NotADataLayer "not-a-data-layer" "must be \"acdl\" or \"array\"";
+    NotASource "not-a-source" "must be a path into what is pushed, a number, true, false, or {\"value\": …} for anything else that is always the same";
     NotATransport "not-a-transport" "must be \"auto\", \"beacon\" or \"fetch\"";
     NotAMode "not-a-mode" "must be \"balanced\", \"atLeastOnce\" or \"atMostOnce\"";
     NotAConsent "not-a-consent" "must be \"in\", \"out\" or \"pending\"";

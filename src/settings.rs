@@ -4,7 +4,7 @@
 //! it: a typing mistake must not lose data in silence.
 
 use crate::collect::redact::Privacy;
-use crate::collect::track;
+use crate::collect::{data_layer, track};
 use crate::consent;
 use crate::delivery::Mode;
 use crate::fault::{Fault, Reason};
@@ -165,6 +165,8 @@ pub struct Settings {
     pub track: String,
     /// How.
     pub tracking: track::Options,
+    /// What of the page's data layer is forwarded, if anything is.
+    pub data_layer: Option<data_layer::Options>,
     /// How messages travel.
     pub delivery: DeliveryOptions,
     /// Whether the page's `onBeforeEventSend` sees events before they are sent.
@@ -189,6 +191,7 @@ impl Settings {
         let (mut privacy, mut identity) = (Privacy::default(), identity::Options::default());
         let mut consent = consent::Options::default();
         let (mut track, mut tracking) = (String::new(), track::Options::default());
+        let mut data_layer = None;
 
         each(text, |key, raw| {
             match key {
@@ -207,6 +210,7 @@ impl Settings {
                 "identity" => identity = identity::Options::parse(raw)?,
                 "track" => track = track::kinds(raw)?,
                 "tracking" => tracking = track::Options::parse(raw)?,
+                "dataLayer" => data_layer = Some(data_layer::Options::parse(raw)?),
                 "delivery" => each(raw, |key, raw| {
                     match key {
                         "transport" => delivery.transport = transport_choice(raw)?,
@@ -255,6 +259,7 @@ impl Settings {
             identity,
             track,
             tracking,
+            data_layer,
             delivery,
             before_event_send,
             debug,

@@ -5,6 +5,7 @@
 
 pub mod click;
 mod context;
+pub mod data_layer;
 pub mod page_views;
 pub mod redact;
 pub mod referrer;

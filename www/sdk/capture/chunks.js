@@ -6,4 +6,6 @@
  *
  * @type {Record<string, () => Promise<{start: import("./index.js").Start}>>}
  */
-export const chunks = {};
+export const chunks = {
+  dataLayer: () => import("./data-layer.js"),
+};
