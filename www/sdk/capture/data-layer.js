@@ -106,7 +106,8 @@ function copy(top) {
   let left = MAX_VALUES;
   const read = (value, around) => {
     if (value === null || PLAIN.includes(typeof value)) return value;
-    if (typeof value !== "object" || around.includes(value) || around.length > MAX_DEPTH || !left--) return;
+    if (typeof value !== "object" || around.includes(value) || around.length > MAX_DEPTH || left-- < 1)
+      return;
     if (value.window === value || (value.nodeType && value.nodeName)) return;
     const inside = [...around, value];
     if (typeof value.toJSON === "function") return read(value.toJSON(), inside);
