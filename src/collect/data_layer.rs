@@ -82,7 +82,7 @@ fn check(entry: &str) -> Result<(), Fault> {
             Kind::Number | Kind::Boolean => true,
             Kind::String => {
                 let from = string(source)?;
-                let from = if name.contains(EACH) { sample(&from) } else { from };
+                let from = if list_of(name).is_some() { sample(&from) } else { from };
                 path::parse(&from).map_err(|fault| Fault::new(fault.reason))?;
                 true
             }
@@ -97,7 +97,11 @@ fn check(entry: &str) -> Result<(), Fault> {
 
 /// A path with a name in the place of each element: nothing else may be in the same place then.
 fn sample(path: &str) -> String {
-    path.replacen(EACH, ".*", 1)
+    let Some((list, rest)) = list_of(path) else { return String::from(path) };
+    let mut sample = String::from(list);
+    sample.push_str(".*");
+    sample.push_str(rest);
+    sample
 }
 
 /// Takes `{event, values}`: the name under which something was pushed, and what was found at the paths that its
@@ -212,7 +216,7 @@ fn elements(entry: &str, list: &str, values: &str) -> String {
     for (name, source) in json::members(entry).map_while(Result::ok) {
         if let Some((_, rest)) = list_of(&json::unescape(name)).filter(|(of, _)| *of == list) {
             let value = read(source, values);
-            let is_list = json::string(source).is_some_and(|from| from.contains(EACH));
+            let is_list = json::string(source).is_some_and(|from| list_of(&from).is_some());
             columns.push(Column(String::from(rest), is_list.then(|| json::elements(value)), value));
         }
     }

@@ -32,6 +32,20 @@ const configuration: Configuration = {
   },
   track: ["pageViews", "clicks"],
   tracking: { hashRoutes: true, internalDomains: ["shop.example"], paths: { restored: "_acme.restored" } },
+  dataLayer: {
+    name: "myLayer",
+    kind: "array",
+    mapping: {
+      purchase: {
+        eventType: { value: "commerce.purchases" },
+        "commerce.purchases.value": 1,
+        "productListItems[*].SKU": "cart.items[*].id",
+        "_acme.isTest": false,
+      },
+      "gtm.js": null,
+      "*": {},
+    },
+  },
   delivery: { transport: "beacon", syncValidation: true, mode: "atLeastOnce", maxWaitMs: 0, storage: false },
   privacy: { redact: true, parameters: ["token"], patterns: ["customer-\\d+"] },
   identity: { firstParty: { namespace: "Shop", storage: "serverCookie", maxAgeDays: 1 }, primary: "none" },
@@ -141,6 +155,13 @@ export async function wrong(): Promise<void> {
   await beacon("setConsent", { consent: [{ standard: "Adobe", version: "1.0", value: { general: "y" } }] });
   // @ts-expect-error collect is missing
   await beacon("setConsent", { consent: [{ standard: "Adobe", version: "2.0", value: {} }] });
+  configuration.dataLayer = { mapping: { "*": {} } };
+  // @ts-expect-error a mapping is required
+  configuration.dataLayer = { kind: "acdl" };
+  // @ts-expect-error not a kind
+  configuration.dataLayer = { kind: "gtm", mapping: {} };
+  // @ts-expect-error what is always the same has a name
+  configuration.dataLayer = { mapping: { "*": { "_acme.tags": ["a"] } } };
   // @ts-expect-error not a context
   configuration.context = ["page"];
 }

@@ -119,6 +119,14 @@ export interface Configuration {
       webVitals?: string;
     };
   };
+  /** What the page pushes into its data layer, as events; nothing by default. */
+  dataLayer?: {
+    /** The global variable; default `adobeDataLayer`, or `dataLayer` of the kind `array`. */
+    name?: string;
+    /** `acdl` (default): the Adobe Client Data Layer. `array`: a plain array, as tag managers have it. */
+    kind?: "acdl" | "array";
+    mapping: DataLayerMapping;
+  };
   delivery?: {
     /** Default `auto`. */
     transport?: "auto" | "beacon" | "fetch";
@@ -343,6 +351,18 @@ export interface Consents {
 
 /** XDM paths and their values: `{"web.webPageDetails.name": "Home", "productListItems[0].SKU": "A1"}`. */
 export type Mapping = Record<string, unknown>;
+
+/**
+ * What is forwarded of a data layer, by the name of the event: paths of XDM, and what is put there. `*` is for all
+ * events without an entry of their own; `null` for one that is not forwarded.
+ */
+export type DataLayerMapping = Record<string, Record<string, DataLayerSource> | null>;
+
+/**
+ * A text is a path into what is pushed: `cart.total`, or `cart.items[*].id` for each element of an array. A number and
+ * a boolean are themselves; `{value}` is anything else that is always the same.
+ */
+export type DataLayerSource = string | number | boolean | { value: unknown };
 
 /**
  * XDM's standard values of `eventType`. The list is open: a site may have values of its own. (The web ones are lower
