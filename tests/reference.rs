@@ -148,7 +148,11 @@ impl Documented {
             }
             _ => {}
         }
-        if self.kinds == ["boolean"] { json!(true) } else { json!("Shop") }
+        match self.kinds.as_slice() {
+            ["boolean"] => json!(true),
+            ["object"] => json!({}),
+            _ => json!("Shop"),
+        }
     }
 }
 
