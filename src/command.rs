@@ -4,7 +4,9 @@
 //! [`Output`]s for the browser layer to carry out. It never waits and never looks at a clock.
 
 use crate::collect::redact::Redactor;
-use crate::collect::{Captured, Moment, Page, click, context, data_layer, page_views, referrer::Trail};
+use crate::collect::{
+    Captured, Moment, Page, click, context, data_layer, error, form, page_views, referrer::Trail,
+};
 use crate::consent::{Record, decision};
 use crate::delivery::{
     Config, Consent, Counts, DiskOp, Document, DropReason, Effect, Engine, Fate, Message, PageEvent,
@@ -285,6 +287,8 @@ pub struct Beacon {
     /// Events that the page's `onBeforeEventSend` looks at.
     drafts: Vec<Draft>,
     trail: Trail,
+    /// What was told of the page's errors.
+    errors: Vec<String>,
     timestamps_corrected: u32,
     redacted: u32,
     sequence: u32,
@@ -303,6 +307,7 @@ impl Beacon {
             flushes: Vec::new(),
             drafts: Vec::new(),
             trail: Trail::default(),
+            errors: Vec::new(),
             timestamps_corrected: 0,
             redacted: 0,
             sequence: 0,
@@ -451,6 +456,15 @@ impl Beacon {
             }
             ("dataLayer", Some(Settings { data_layer: Some(options), .. })) => {
                 data_layer::capture(call.options, &call.moment, options, &mut faults)
+            }
+            ("form", Some(Settings { tracking, privacy, .. })) => {
+                let mut redact = Redactor::new(privacy, page);
+                (String::new(), form::capture(call.options, &call.moment, tracking, &mut redact))
+            }
+            ("error", Some(Settings { tracking, privacy, .. })) => {
+                let mut redact = Redactor::new(privacy, page);
+                let (seen, moment) = (call.options, &call.moment);
+                (String::new(), error::capture(seen, moment, tracking, &mut redact, &mut self.errors))
             }
             _ => (String::new(), None),
         };

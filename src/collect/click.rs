@@ -127,8 +127,8 @@ pub fn capture(
     xdm.object("web", |web| {
         web.object("webInteraction", |interaction| {
             // What identifies a person goes before a part of it is cut off, and can no longer be told.
-            interaction.text("name", cut(&redact.text(&clicked.first(&NAMES))));
-            interaction.text("region", cut(&redact.text(&region(around))));
+            interaction.text("name", cut(&redact.text(&clicked.first(&NAMES)), MAX_CHARS));
+            interaction.text("region", cut(&redact.text(&region(around)), MAX_CHARS));
             interaction.text("type", kind);
             interaction.text("URL", &redact.url(&address.shown));
             interaction.object("linkClicks", |measure| measure.number("value", 1));
@@ -146,27 +146,27 @@ pub fn capture(
 }
 
 /// An element as raw JSON.
-struct Element<'a>(&'a str);
+pub(super) struct Element<'a>(pub &'a str);
 
 impl Element<'_> {
-    fn has(&self, key: &str) -> bool {
+    pub fn has(&self, key: &str) -> bool {
         json::find(self.0, key).is_some()
     }
 
     /// The value of an attribute; empty without.
-    fn get(&self, key: &str) -> String {
+    pub fn get(&self, key: &str) -> String {
         json::find(self.0, key).and_then(json::string).unwrap_or_default().into_owned()
     }
 
     /// The same of an attribute whose values are words in any case.
-    fn word(&self, key: &str) -> String {
+    pub fn word(&self, key: &str) -> String {
         let mut word = self.get(key);
         word.make_ascii_lowercase();
         word
     }
 
     /// The first of these that has something to read.
-    fn first(&self, keys: &[&str]) -> String {
+    pub fn first(&self, keys: &[&str]) -> String {
         for key in keys {
             let text = collapsed(finished(&self.get(key)));
             if !text.is_empty() {
@@ -238,23 +238,23 @@ fn collapsed(text: &str) -> String {
     out
 }
 
-/// What is too long, cut.
-fn cut(text: &str) -> &str {
-    let end = text.char_indices().nth(MAX_CHARS);
+/// What has more characters than that, cut.
+pub(super) fn cut(text: &str, chars: usize) -> &str {
+    let end = text.char_indices().nth(chars);
     end.and_then(|(end, _)| text.get(..end)).unwrap_or(text).trim_ascii_end()
 }
 
 /// A URL as the browser has parsed and written it.
-struct Address<'a> {
+pub(super) struct Address<'a> {
     /// What may be shown of it; empty where it is no address.
-    shown: String,
+    pub shown: String,
     is_web: bool,
     /// The host; empty where the scheme has none.
     host: &'a str,
 }
 
 impl<'a> Address<'a> {
-    fn read(url: &'a str) -> Address<'a> {
+    pub fn read(url: &'a str) -> Address<'a> {
         let scheme = before(url, b":");
         let mut address =
             Address { shown: String::new(), is_web: matches!(scheme, "http" | "https"), host: "" };

@@ -267,6 +267,22 @@ impl Object {
         }
     }
 
+    /// An array of texts, none of which is empty.
+    pub(super) fn texts(&mut self, key: &str, values: &[String]) {
+        let mut mark = '[';
+        for value in values {
+            if mark == '[' {
+                self.key(key);
+            }
+            self.text.push(mark);
+            json::push_string(&mut self.text, value);
+            mark = ',';
+        }
+        if mark == ',' {
+            self.text.push(']');
+        }
+    }
+
     pub(super) fn number(&mut self, key: &str, value: i32) {
         self.key(key);
         json::push_int(&mut self.text, i64::from(value));

@@ -6,13 +6,18 @@
 pub mod click;
 mod context;
 pub mod data_layer;
+pub mod error;
+pub mod form;
 pub mod page_views;
 pub mod redact;
 pub mod referrer;
 pub mod track;
 
+use crate::json;
 use crate::settings::Contexts;
+use context::Object;
 pub use context::{Moment, Page, Reading, context};
+use redact::Redactor;
 
 /// What was captured of a page, about to become an event.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,6 +42,38 @@ pub struct Captured {
 pub fn page_of(url: &str, hash_routes: bool) -> &str {
     let end = if hash_routes { None } else { url.find('#') };
     url.get(..end.unwrap_or(url.len())).unwrap_or_default().trim_end_matches('#')
+}
+
+impl Captured {
+    /// An event of which its type says all but the details, a JSON object that goes to the site's own path, if
+    /// there is one for it.
+    fn told(
+        event_type: &str,
+        moment: &Moment,
+        path: Option<&str>,
+        details: &str,
+        redact: &Redactor<'_>,
+    ) -> Captured {
+        let mut xdm = Object::new();
+        xdm.text("eventType", event_type);
+        let mut mapping = String::new();
+        if let Some(path) = path {
+            mapping.push('{');
+            json::push_string(&mut mapping, path);
+            mapping.push(':');
+            mapping.push_str(details);
+            mapping.push('}');
+        }
+        Captured {
+            moment: moment.clone(),
+            xdm: xdm.close(),
+            referrer: None,
+            redacted: if mapping.is_empty() { 0 } else { redact.count },
+            mapping,
+            contexts: Contexts::NONE,
+            leaves: false,
+        }
+    }
 }
 
 /// The host of a URL as browsers write it, without its port; empty where there is none.

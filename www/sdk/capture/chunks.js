@@ -8,4 +8,6 @@
  */
 export const chunks = {
   dataLayer: () => import("./data-layer.js"),
+  forms: () => import("./forms.js"),
+  errors: () => import("./errors.js"),
 };

@@ -1,6 +1,7 @@
 // Clicks: tells the core what was clicked and what is around it. What counts, and what it is called, is decided
 // there (src/collect/click.rs).
 
+import { attribute, get, is, MAX_ATTRIBUTE, resolved } from "./dom.js";
 import { on } from "./safe.js";
 
 /** What takes input: what is in there is nobody's business. */
@@ -15,9 +16,8 @@ const KEPT = /^(id|role|type|title|alt|target|download|aria-label|data-xdm-.+)$/
 /** Elements between which no white space is seen. Whether others stand apart, a layout alone could tell. */
 const INLINE = /^([abiqsu]|em|font|mark|slot|small|span|strong|su[bp]|tspan)$/;
 
-/** How many elements outwards are looked at, and how much of an attribute. */
+/** How many elements outwards are looked at. */
 const MAX_PATH = 64;
-const MAX_ATTRIBUTE = 4096;
 /** How much of a text is read: 255 characters and, whole, what is to be taken out before they are counted. */
 const MAX_TEXT = 4096;
 const MAX_NODES = 999;
@@ -25,11 +25,6 @@ const MAX_DATA = 1e5;
 /** Ends what was cut: no half of an address is known for one, so the core takes the last words for nothing. */
 const CUT = "\0";
 const cut = (text, length) => (text.length > length ? text.slice(0, length) + CUT : text);
-
-/** A property of a node, whatever the page has laid over it: a form has its fields for properties. */
-const get = (node, name) => Reflect.get(Element.prototype, name, node);
-const attribute = (element, name) => get(element, "getAttribute").call(element, name);
-const is = (node, selector) => node instanceof Element && get(node, "matches").call(node, selector);
 
 /** The text of an element, as far as it is known without a layout. */
 function textOf(top) {
@@ -73,17 +68,6 @@ function read(element) {
       .join(" ");
   }
   return seen;
-}
-
-/** The whole URL, since half an address is not known for one and taken out; none where it is broken. */
-function resolved(href, element) {
-  try {
-    const url = new URL(href, get(element, "baseURI")).href;
-    // Contents, of any length, are not shown.
-    return url.startsWith("data:") ? "data:" : url;
-  } catch {
-    return "";
-  }
 }
 
 /** @type {import("./index.js").Start} */
