@@ -34,8 +34,18 @@ async function started() {
   await xdmBeacon("getStatus");
 }
 
-const put = (path, more, head = "") =>
-  stage.put(path, page(options(more), { head: `<script>window.started = ${started}</script>${head}` }));
+/** Runs in the page: does what is in a script, so that what it throws is the page's and not a driver's. */
+const load = (url) =>
+  new Promise((resolve) => {
+    const script = document.createElement("script");
+    script.src = url;
+    // It has been run by then, or it is none.
+    script.onload = script.onerror = resolve;
+    document.head.append(script);
+  });
+const HEAD = `<script>window.started = ${started}; window.load = ${load}</script>`;
+
+const put = (path, more, head = "") => stage.put(path, page(options(more), { head: HEAD + head }));
 
 async function open(browser, ...of) {
   const tab = await browser.open(put(...of));
@@ -43,12 +53,18 @@ async function open(browser, ...of) {
   return tab;
 }
 
-/** What arrived, oldest first: the details of each error. */
+/** What arrived, in no order: the details of each error. */
 const errors = async () =>
   (await inlet.entities())
     .filter(({ eventType }) => eventType === "web.error")
-    .reverse()
     .map(({ _xdmbeacon }) => _xdmbeacon?.error);
+
+const messages = (told) => told.map(({ message }) => message);
+/** The same in any order. */
+const assertSame = (one, other) => {
+  const sorted = (list) => list.map((part) => JSON.stringify(part)).sort();
+  assert.deepEqual(sorted(one), sorted(other));
+};
 
 /** What has arrived once an event that is sent now has. */
 async function arrived(tab) {
@@ -60,19 +76,7 @@ async function arrived(tab) {
   return errors();
 }
 
-/** Does something in a script of the page's own, so that what it throws is the page's. */
-const script = async (tab, url) =>
-  tab.evaluate(
-    (url) =>
-      new Promise((resolve) => {
-        const script = document.createElement("script");
-        script.src = url;
-        // It has been run by then, or it is none.
-        script.onload = script.onerror = resolve;
-        document.head.append(script);
-      }),
-    url,
-  );
+const script = (tab, url) => tab.evaluate((url) => load(url), url);
 
 /** Puts a script and runs it on the page. */
 let count = 0;
@@ -106,7 +110,10 @@ const THROWN = {
   "an object that says so": [`{ name: "E", message: "no", code: "canary" }`, { name: "E", message: "no" }],
   "an object that does not": [`{ user: "canary" }`, { message: "[object Object]" }],
   "an array": [`["canary"]`, { message: "[object Array]" }],
-  "a function": [`(function canary() {})`, { name: "canary", message: "[object Function]" }],
+  "a function": [
+    `(function thrower() { return "canary" })`,
+    { name: "thrower", message: "[object Function]" },
+  ],
   "an answer": [`new Response("canary")`, { message: "[object Response]" }],
   "an event": [`new Event("canary")`, { message: "[object Event]" }],
   "an object that has no text": [
@@ -131,9 +138,9 @@ const THROWN = {
     { name: "loop", message: "no" },
   ],
   "an error that rejects when it is looked at": [
-    `{ get message() { Promise.reject(new Error("within")); return "outer" } }`,
+    `{ get message() { Promise.reject("within"); return "outer" } }`,
     { message: "outer" },
-    { kind: "unhandledrejection", name: "Error", message: "within" },
+    { kind: "unhandledrejection", message: "within" },
   ],
 };
 
@@ -147,8 +154,7 @@ async function throwOne(browser, name) {
   const all = [...kinds.map((kind) => ({ kind, ...due })), ...more];
   await until("the errors", async () => (await errors()).length >= all.length);
   const told = await arrived(tab);
-  const sorted = (list) => list.map((one) => JSON.stringify(one)).sort();
-  assert.deepEqual(sorted(told.map(withoutPlace)), sorted(all.map(withoutPlace)));
+  assertSame(told.map(withoutPlace), all.map(withoutPlace));
   assert.ok(!JSON.stringify(await inlet.good()).includes('canary"'));
   await tab.close();
 }
@@ -189,16 +195,26 @@ outer();`,
   const deep = (await arrived(tab)).find(({ message }) => message === "deep");
   assert.equal(deep.stack.split("\n").length, 10);
   await run(tab, `const endless = () => endless() + 1; endless()`);
-  const endless = (await arrived(tab)).at(-1);
-  assert.match(endless.name, /RangeError|InternalError/);
+  const endless = (await arrived(tab)).find(({ name }) => /^(Range|Internal)Error$/.test(name));
   assert.ok(endless.stack.split("\n").length <= 10);
   await tab.close();
 }
 
-async function hideFromOthers(browser) {
+async function hideFromOthers(engine, browser) {
   const tab = await open(browser, "/errors/others");
-  // A script of another origin, which the browser says nothing of.
-  await run(tab, `throw new Error("canary")`, other);
+  // A script of another origin: Chromium and WebKit say nothing of it. A driven Firefox does, to any page.
+  await tab.evaluate(() => {
+    addEventListener(
+      "error",
+      ({ error }) => {
+        window.muted = !error;
+      },
+      { once: true },
+    );
+  });
+  await run(tab, `throw new Error("elsewhere")`, other);
+  const muted = await tab.evaluate(() => window.muted);
+  assert.ok(muted || engine === "firefox");
   // What cannot be loaded or read is another matter.
   await tab.evaluate(() => {
     const image = document.createElement("img");
@@ -232,14 +248,21 @@ async function hideFromOthers(browser) {
   await run(tab, `reportError(new Error("reported"))`);
   await run(tab, `this is no script`);
   const told = await arrived(tab);
-  assert.deepEqual(told.slice(0, 3).map(withoutPlace), [
-    { kind: "error", message: "Script error." },
+  const broken = told.filter(({ name }) => name === "SyntaxError");
+  assert.equal(broken.length, 1);
+  assert.ok(broken[0].message);
+  const others = told.filter(({ name }) => name !== "SyntaxError");
+  assertSame(others.map(withoutPlace), [
+    muted
+      ? { kind: "error", message: "Script error." }
+      : { kind: "error", name: "Error", message: "elsewhere" },
     { kind: "error", name: "Error", message: "prevented" },
     { kind: "error", name: "Error", message: "reported" },
   ]);
-  assert.equal(told[0].source, undefined);
-  assert.equal(told[3].name, "SyntaxError");
-  assert.equal(told.length, 4);
+  if (muted) {
+    const told = others.find(({ message }) => message === "Script error.");
+    assert.deepEqual(told, withoutPlace(told));
+  }
   await tab.close();
 }
 
@@ -254,9 +277,8 @@ async function limit(browser) {
     { kind: "error", name: "Error", message: "again" },
   ]);
   for (let number = 2; number <= 14; number++) await run(tab, `throw new Error("number ${number}")`);
-  const told = await arrived(tab);
-  assert.equal(told.length, 10);
-  assert.equal(told.at(-1).message, "number 10");
+  const due = [2, 3, 4, 5, 6, 7, 8, 9, 10].map((number) => `number ${number}`);
+  assertSame(messages(await arrived(tab)), ["again", ...due]);
   await tab.close();
 
   // Another page load tells anew.
@@ -268,7 +290,8 @@ async function limit(browser) {
 }
 
 async function redact(browser) {
-  const tab = await open(browser, "/errors/redacted?token=canary1&x#canary2@shop.test");
+  const tab = await browser.open(`${put("/errors/redacted")}?token=canary1&x#canary2@shop.test`);
+  await tab.evaluate(() => started());
   const at = `/errors/canary3@shop.test/x.js`;
   const text = `const failing = (left) => { if (left) failing(left - 1); else throw new Error("canary4@shop.test and https://a.test/?token=canary5&b and 4111 1111 1111 1111") }; failing(2)`;
   stage.put(at, text, { "Content-Type": "text/javascript" });
@@ -276,11 +299,14 @@ async function redact(browser) {
   await run(tab, `Promise.reject("canary7@shop.test")`);
   await until("both", async () => (await errors()).length === 2);
   const told = await arrived(tab);
-  assert.equal(told[0].message, "REDACTED and https://a.test/?token=REDACTED&b and REDACTED");
-  assert.equal(told[0].source, `${stage.origin}/errors/REDACTED/x.js?token=REDACTED`);
-  assert.ok(told[0].stack.includes(`${stage.origin}/errors/REDACTED/x.js?token=REDACTED`), told[0].stack);
-  assert.equal(told[0].stack.split("\n").length, 4);
-  assert.equal(told[1].message, "REDACTED");
+  const rejected = told.find(({ kind }) => kind === "unhandledrejection");
+  const { message, source, stack } = told.find(({ kind }) => kind === "error");
+  assert.equal(rejected.message, "REDACTED");
+  assert.equal(message, "REDACTED and https://a.test/?token=REDACTED&b and REDACTED");
+  assert.equal(source, `${stage.origin}/errors/REDACTED/x.js?token=REDACTED`);
+  // WebKit's has no query.
+  assert.ok(stack.includes(`${stage.origin}/errors/REDACTED/x.js`), stack);
+  assert.equal(stack.split("\n").length, 4);
   const all = JSON.stringify(await inlet.good());
   for (const secret of ["canary", "4111"]) assert.ok(!all.includes(secret), secret);
   assert.ok(await tab.evaluate(async () => (await xdmBeacon("getStatus")).redacted >= 8));
@@ -290,8 +316,7 @@ async function redact(browser) {
 /** What the page's own function does to an event about an error does not become one without end. */
 async function endLoops(browser) {
   const html = page(null, {
-    head: `<script>
-      window.started = ${started};
+    head: `${HEAD}<script>
       window.shown = 0;
       xdmBeacon("configure", { ...${JSON.stringify(options())}, onBeforeEventSend: ({ xdm }) => {
         if (xdm.eventType !== "web.error") return;
@@ -310,8 +335,8 @@ async function endLoops(browser) {
   await tab.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
   const told = await arrived(tab);
   assert.equal(await tab.evaluate(() => window.shown), 10);
-  assert.deepEqual(
-    told.map(({ message }) => message),
+  assertSame(
+    messages(told),
     [1, 3, 5, 7, 9].map((number) => `later ${number}`),
   );
   await tab.close();
@@ -329,22 +354,23 @@ async function stayQuiet(browser) {
       addEventListener(type, ({ message, reason }) => heard.push(type + ": " + (message ?? reason)));
   </script>`,
   );
-  const codes = await tab.evaluate(async () => {
-    const stringify = JSON.stringify;
-    xdmBeacon("sendEvent", { xdm: 1 });
+  await run(
+    tab,
+    `xdmBeacon("sendEvent", { xdm: 1 });
     xdmBeacon("noSuchCommand");
     // The page breaks what we need, just as something fails.
-    JSON.stringify = () => {
-      throw new Error("broken");
-    };
+    const { stringify } = JSON;
+    JSON.stringify = () => { throw new Error("broken") };
     reportError(new Error("real"));
     JSON.stringify = stringify;
-    return xdmBeacon("sendEvent", { xdm: 1 }).catch(({ code }) => code);
-  });
-  assert.equal(codes, "not-an-object");
-  assert.deepEqual(await arrived(tab), []);
-  assert.deepEqual((await tab.evaluate(() => heard)).length, 1);
-  await tab.evaluate(() => reportError(new Error("after")));
+    // It is thrown in a task of its own.
+    setTimeout(() => { throw new Error("after") });`,
+  );
+  await until("both", () => tab.evaluate(() => heard.length > 1));
+  assert.deepEqual(
+    (await tab.evaluate(() => heard)).map((words) => words.split(" ").at(-1)),
+    ["real", "after"],
+  );
   assert.deepEqual((await arrived(tab)).map(withoutPlace), [
     { kind: "error", name: "Error", message: "after" },
   ]);
@@ -362,7 +388,7 @@ for (const engine of engineNames) {
     try {
       for (const name of Object.keys(THROWN)) await part(`told: ${name}`, () => throwOne(browser, name));
       await part("a place is told, and the innermost frames", () => tellPlaces(browser));
-      await part("what is none, or another's, is not told", () => hideFromOthers(browser));
+      await part("what is none, or another's, is not told", () => hideFromOthers(engine, browser));
       await part("an error is told once, and ten of a page load", () => limit(browser));
       await part("what identifies a person is taken out", () => redact(browser));
       await part("errors about errors come to an end", () => endLoops(browser));

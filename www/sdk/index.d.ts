@@ -113,8 +113,10 @@ export interface Configuration {
     paths?: {
       /** `true` for a page view that came back from the back/forward cache. */
       restored?: string;
+      /** Of a submitted form `{name, id, action, fieldsFilled}`: the fields' names, never what they held. */
       forms?: string;
       engagement?: string;
+      /** Of an uncaught error `{kind, name, message, stack, source, line, column}`. */
       errors?: string;
       webVitals?: string;
     };

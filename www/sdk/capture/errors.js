@@ -45,7 +45,6 @@ export function start(capture) {
     // Of a script from another origin, and where nothing was thrown, there is a message alone.
     if (isTrusted) tell("error", error ?? { message }, { source, line, column });
   });
-  on(window, "unhandledrejection", ({ isTrusted, reason }) => {
-    if (isTrusted) tell("unhandledrejection", reason);
-  });
+  // Whether it is trusted says nothing here: WebKit's own is not.
+  on(window, "unhandledrejection", ({ reason }) => tell("unhandledrejection", reason));
 }
