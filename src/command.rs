@@ -5,7 +5,8 @@
 
 use crate::collect::redact::Redactor;
 use crate::collect::{
-    Captured, Moment, Page, click, context, data_layer, error, form, page_views, referrer::Trail,
+    Captured, Moment, Page, click, context, data_layer, engagement, error, form, page_views, referrer::Trail,
+    web_vitals,
 };
 use crate::consent::{Record, decision};
 use crate::delivery::{
@@ -449,6 +450,12 @@ impl Beacon {
             ("pageView", Some(settings)) => {
                 page_views::capture(call.options, &call.moment, &settings.tracking)
             }
+            ("engagement", Some(settings)) => {
+                engagement::capture(call.options, &call.moment, &settings.tracking)
+            }
+            ("webVitals", Some(settings)) => {
+                (String::new(), web_vitals::capture(call.options, &call.moment, &settings.tracking))
+            }
             ("click", Some(Settings { tracking, privacy, .. })) => {
                 let mut redact = Redactor::new(privacy, page);
                 let (seen, moment) = (call.options, &call.moment);
@@ -665,6 +672,11 @@ impl Beacon {
             draft.unloading = captured.leaves;
             draft.redacted = captured.redacted;
             news = captured.referrer.as_deref().or(news);
+            if captured.past {
+                news = None;
+                // The trail does not lead back there.
+                draft.moment.url.clear();
+            }
             chosen = chosen.and(captured.contexts);
         }
         let mut redactor = Redactor::new(&settings.privacy, page);

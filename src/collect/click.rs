@@ -140,6 +140,7 @@ pub fn capture(
         referrer: None,
         mapping: fields(&path, faults),
         contexts: Contexts::NONE,
+        past: false,
         redacted: redact.count,
         leaves: leaves && !elsewhere,
     })

@@ -192,8 +192,7 @@ fn write_hints(hints: &mut Object, given: &str) {
     for key in ["mobile", "wow64"] {
         let raw = json::find(given, key).unwrap_or_default();
         if json::boolean(raw).is_some() {
-            hints.key(key);
-            hints.text.push_str(raw);
+            hints.raw(key, raw);
         }
     }
 }
@@ -283,6 +282,12 @@ impl Object {
         }
     }
 
+    /// A value that is JSON text already.
+    pub(super) fn raw(&mut self, key: &str, value: &str) {
+        self.key(key);
+        self.text.push_str(value);
+    }
+
     pub(super) fn number(&mut self, key: &str, value: i32) {
         self.key(key);
         json::push_int(&mut self.text, i64::from(value));
@@ -311,6 +316,10 @@ impl Object {
         } else {
             self.text.truncate(before);
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.len() == 1
     }
 
     pub(super) fn close(mut self) -> String {

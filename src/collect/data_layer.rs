@@ -165,6 +165,7 @@ pub fn capture(
         referrer: None,
         mapping: together(fields, &mut blame),
         contexts: Contexts::NONE,
+        past: false,
         redacted: 0,
         leaves: false,
     };

@@ -64,7 +64,7 @@ pub fn capture(
     if told.contains(&details) {
         return None;
     }
-    let captured = Captured::told(EVENT_TYPE, moment, options.path("errors"), &details, redact);
+    let captured = Captured::told(EVENT_TYPE, moment, options.path("errors"), &details, redact.count);
     told.push(details);
     Some(captured)
 }

@@ -73,7 +73,10 @@ pub fn capture(
         out.texts("fieldsFilled", &names);
         details = out.close();
     }
-    Some(Captured { leaves: true, ..Captured::told(WEB_FORM_FILLED_OUT, moment, path, &details, redact) })
+    Some(Captured {
+        leaves: true,
+        ..Captured::told(WEB_FORM_FILLED_OUT, moment, path, &details, redact.count)
+    })
 }
 
 /// Whether a person has filled it in, as far as it tells.

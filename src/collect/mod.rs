@@ -6,18 +6,19 @@
 pub mod click;
 mod context;
 pub mod data_layer;
+pub mod engagement;
 pub mod error;
 pub mod form;
 pub mod page_views;
 pub mod redact;
 pub mod referrer;
 pub mod track;
+pub mod web_vitals;
 
 use crate::json;
 use crate::settings::Contexts;
 use context::Object;
 pub use context::{Moment, Page, Reading, context};
-use redact::Redactor;
 
 /// What was captured of a page, about to become an event.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,6 +33,8 @@ pub struct Captured {
     pub mapping: String,
     /// Contexts that it makes no sense without, whatever `context` says.
     pub contexts: Contexts,
+    /// Whether it is of a page that was left before: nothing is to be told of where the visitor came from.
+    pub past: bool,
     /// How often something was taken out of it.
     pub redacted: u32,
     /// Whether the page is likely to go away now.
@@ -45,15 +48,9 @@ pub fn page_of(url: &str, hash_routes: bool) -> &str {
 }
 
 impl Captured {
-    /// An event of which its type says all but the details, a JSON object that goes to the site's own path, if
-    /// there is one for it.
-    fn told(
-        event_type: &str,
-        moment: &Moment,
-        path: Option<&str>,
-        details: &str,
-        redact: &Redactor<'_>,
-    ) -> Captured {
+    /// An event of which its type says all but the `details`, a JSON object that goes to the site's own path, if
+    /// there is one for it; `redacted` is how often something was taken out of them.
+    fn told(event_type: &str, moment: &Moment, path: Option<&str>, details: &str, redacted: u32) -> Captured {
         let mut xdm = Object::new();
         xdm.text("eventType", event_type);
         let mut mapping = String::new();
@@ -68,9 +65,10 @@ impl Captured {
             moment: moment.clone(),
             xdm: xdm.close(),
             referrer: None,
-            redacted: if mapping.is_empty() { 0 } else { redact.count },
+            redacted: if mapping.is_empty() { 0 } else { redacted },
             mapping,
             contexts: Contexts::NONE,
+            past: false,
             leaves: false,
         }
     }

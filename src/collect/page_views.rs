@@ -138,6 +138,7 @@ pub fn capture(text: &str, moment: &Moment, options: &Options) -> (String, Optio
             referrer: Some(before),
             mapping,
             contexts: Contexts::WEB,
+            past: false,
             redacted: 0,
             leaves: false,
         }

@@ -8,6 +8,8 @@
  */
 export const chunks = {
   dataLayer: () => import("./data-layer.js"),
-  forms: () => import("./forms.js"),
+  engagement: () => import("./engagement.js"),
   errors: () => import("./errors.js"),
+  forms: () => import("./forms.js"),
+  webVitals: () => import("./web-vitals.js"),
 };
