@@ -56,7 +56,12 @@ fn assert_told(what: &str, steps: &[Step], hash_routes: bool, expected: &[Told])
 #[test]
 fn the_time_that_a_view_is_seen() {
     type Row = (&'static str, &'static [Step], &'static [Told]);
-    let table: [Row; 15] = [
+    let table: [Row; 16] = [
+        (
+            "shown since the beginning of time",
+            &[(Shown, 0, NO, HOME), (Settled, 150, NO, HOME), (Hidden, 1_100, HALF, HOME)],
+            &[(HOME, 1_100, 50)],
+        ),
         (
             "shown until it is hidden",
             &[(Shown, 100, NO, HOME), (Settled, 150, NO, HOME), (Hidden, 1_100, HALF, HOME)],

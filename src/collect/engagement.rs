@@ -59,8 +59,8 @@ pub struct View {
     /// URL and title when it settled; empty before.
     url: String,
     title: String,
-    /// Since when it is seen, as far as that is not in `visible`; 0 while it is hidden.
-    shown: Millis,
+    /// Since when it is seen, as far as that is not in `visible`; `None` while it is hidden.
+    shown: Option<Millis>,
     /// For how long it was seen since it was told of.
     visible: Millis,
     /// The lowest line that was in view.
@@ -83,17 +83,17 @@ pub struct Part {
 impl View {
     /// Something happens, with the page at the URL of `moment`.
     pub fn step(&mut self, seen: Seen, look: Look, moment: &Moment, hash_routes: bool) -> Option<Part> {
-        if self.shown != 0 {
-            self.visible += (look.mono - self.shown).max(0);
-            self.shown = look.mono;
+        if let Some(shown) = &mut self.shown {
+            self.visible += (look.mono - *shown).max(0);
+            *shown = look.mono;
         }
         self.bottom = self.bottom.max(look.bottom);
         let is_another = page_of(&self.url, hash_routes) != page_of(&moment.url, hash_routes);
         match seen {
             Seen::Restored => *self = View::default(),
-            Seen::Shown => self.shown = look.mono,
+            Seen::Shown => self.shown = Some(look.mono),
             Seen::Hidden => {
-                self.shown = 0;
+                self.shown = None;
                 return self.part(look.height);
             }
             Seen::Navigated if is_another && !self.url.is_empty() => {
@@ -128,7 +128,7 @@ impl View {
         View {
             url: text_of("url"),
             title: text_of("title"),
-            shown: number(text, "shown"),
+            shown: json::find(text, "shown").and_then(json::integer).filter(|at| *at >= 0),
             visible: number(text, "visible"),
             bottom: number(text, "bottom"),
         }
@@ -139,11 +139,16 @@ impl View {
         json::push_string(&mut out, &self.url);
         out.push_str(",\"title\":");
         json::push_string(&mut out, &self.title);
-        for (key, number) in
-            [(",\"shown\":", self.shown), (",\"visible\":", self.visible), (",\"bottom\":", self.bottom)]
-        {
-            out.push_str(key);
-            json::push_int(&mut out, number);
+        let numbers = [
+            (",\"visible\":", Some(self.visible)),
+            (",\"bottom\":", Some(self.bottom)),
+            (",\"shown\":", self.shown),
+        ];
+        for (key, number) in numbers {
+            if let Some(number) = number {
+                out.push_str(key);
+                json::push_int(&mut out, number);
+            }
         }
         out.push('}');
         out

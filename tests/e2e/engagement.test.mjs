@@ -2,7 +2,7 @@
 // navigated without loading, kept for the way back, prerendered and closed.
 
 import assert from "node:assert/strict";
-import { after, before, beforeEach, test } from "node:test";
+import { after, before, test } from "node:test";
 import { engineNames, openEngine } from "./engines.mjs";
 import { baseCode, openInlet, openStage, optionsFor, until } from "./support.mjs";
 
@@ -19,13 +19,10 @@ after(async () => {
   await stage?.close();
   await inlet?.close();
 });
-/** Ids of events of tests before. */
-const forgotten = new Set();
-beforeEach(async () => {
-  // What was handed over while leaving may come again later, since nobody has seen its answer.
-  for (const { _id } of await inlet.entities()) forgotten.add(_id);
-  await inlet.reset();
-});
+
+let folders = 0;
+/** The beginning of paths that no other test has: what comes of its pages later is not taken for another's. */
+const folder = () => `/${++folders}`;
 
 async function open(engine, url, options) {
   if (!browsers.has(engine)) browsers.set(engine, await openEngine(engine));
@@ -51,9 +48,16 @@ function keepTime() {
   window.note = (what) => {
     const notes = JSON.parse(localStorage.notes ?? "[]");
     const { scrollHeight } = document.documentElement;
-    notes.push({ what, at: hold(), bottom: Math.ceil(scrollY + innerHeight), height: scrollHeight });
-    localStorage.notes = JSON.stringify(notes);
+    const all = { what, at: hold(), bottom: Math.ceil(scrollY + innerHeight), height: scrollHeight };
+    localStorage.notes = JSON.stringify([...notes, all]);
+    return all;
   };
+  const traversed = () => {
+    if (window.traverses) note("navigates");
+    window.traverses = false;
+  };
+  window.navigation?.addEventListener("currententrychange", traversed);
+  addEventListener("popstate", traversed, true);
   addEventListener("pagehide", () => note("left"), true);
   addEventListener("pageshow", ({ persisted }) => note(persisted ? "restored" : "loaded"), true);
   addEventListener("visibilitychange", () => note(document.visibilityState), true);
@@ -109,24 +113,29 @@ const find = (notes, what) =>
 
 const percent = ({ bottom, height }) => Math.min(100, Math.round((bottom / height) * 100));
 
-/** All that was told, oldest first: path, title, visible time, maximum scroll. */
-async function engagements() {
-  return (await inlet.entities("&eventType=web.engagement"))
-    .filter(({ _id }) => !forgotten.has(_id))
-    .sort((one, other) => (one.timestamp < other.timestamp ? -1 : 1))
-    .map(({ web: { webPageDetails }, _xdmbeacon: { engagement } }) => {
-      assert.deepEqual(Object.keys(engagement), ["visibleTime", "maxScroll"]);
-      const path = webPageDetails.URL.replace(stage.origin, "");
-      return [path, webPageDetails.name, engagement.visibleTime, engagement.maxScroll];
-    });
+/** All events of a type and folder, oldest first. */
+async function events(eventType, at) {
+  const inFolder = ({ web }) => web.webPageDetails.URL.startsWith(`${stage.origin}${at}/`);
+  const all = (await inlet.entities(`&eventType=${eventType}`)).filter(inFolder);
+  return all.sort((one, other) => (one.timestamp < other.timestamp ? -1 : 1));
 }
 
-async function assertTold(expected, what) {
-  await until(
-    `${what}: ${expected.length} events`,
-    async () => (await engagements()).length >= expected.length,
-  );
-  assert.deepEqual(await engagements(), expected, what);
+/** The last part of the URL, and the title. */
+const viewOf = ({ web: { webPageDetails } }) => [webPageDetails.URL.split("/").at(-1), webPageDetails.name];
+
+/** All that was told, oldest first: view, visible time, maximum scroll. */
+async function engagements(at) {
+  return (await events("web.engagement", at)).map((entity) => {
+    const { visibleTime, maxScroll, ...rest } = entity._xdmbeacon.engagement;
+    assert.deepEqual(rest, {});
+    return [...viewOf(entity), visibleTime, maxScroll];
+  });
+}
+
+async function assertTold(at, expected, what) {
+  const told = () => engagements(at);
+  await until(`${what}: ${expected.length} events`, async () => (await told()).length >= expected.length);
+  assert.deepEqual(await told(), expected, what);
   assert.deepEqual(await inlet.bad(), []);
 }
 
@@ -147,14 +156,30 @@ const scroll = (tab, to) =>
     return { bottom: Math.ceil(scrollY + innerHeight), height: document.documentElement.scrollHeight };
   }, to);
 
+/** Has a page say what it notes as it is left: Firefox may end its process before its notes are kept. */
+const TELLS = `addEventListener("pagehide", () => {
+  const { activationStart } = performance.getEntriesByType("navigation")[0];
+  const shown = performance.getEntriesByType("visibility-state").pop()?.startTime;
+  const name = JSON.stringify({ ...note("left"), activationStart, shown });
+  xdmBeacon("sendEvent", { type: "left", xdm: { web: { webPageDetails: { name } } } });
+}, true);`;
+
+/** What it has said. */
+const saidLast = (at) =>
+  until("what the page says", async () => {
+    const [said] = await events("left", at);
+    return said && JSON.parse(said.web.webPageDetails.name);
+  });
+
 for (const engine of engineNames) {
   // Firefox keeps no page for the way back whose outbox is open.
   const kept = engine === "firefox" ? { delivery: { storage: false } } : {};
 
   test(`${engine}: pages that are left, and come back out of the cache`, async () => {
-    const body = (to) => `<a id="next" href="/left/${to}.html">Next</a>`;
-    const a = stage.put("/left/a.html", html("A", { ...kept, body: body("b") }));
-    const b = stage.put("/left/b.html", html("B", { ...kept, height: 100, body: body("a") }));
+    const at = folder();
+    const body = (to) => `<a id="next" href="${at}/${to}">Next</a>`;
+    const a = stage.put(`${at}/a`, html("A", { ...kept, body: body("b") }));
+    const b = stage.put(`${at}/b`, html("B", { ...kept, height: 100, body: body("a") }));
     const tab = await open(engine, a);
     await ready(tab);
     await notes(tab);
@@ -163,38 +188,39 @@ for (const engine of engineNames) {
     const from = await since(tab);
     await tab.click("#next");
     await arrive(tab, b);
-    const expected = [["/left/a.html", "A", find(await notes(tab), "left").at - from, percent(deep)]];
+    const expected = [["a", "A", find(await notes(tab), "left").at - from, percent(deep)]];
     assert.ok(percent(deep) > 33 && percent(deep) < 100);
-    await assertTold(expected, "a page that was scrolled and back");
+    await assertTold(at, expected, "a page that was scrolled and back");
 
     await ready(tab);
     const fromB = await since(tab);
     await later(tab, () => history.back());
     await arrive(tab, a);
     const back = await notes(tab);
-    expected.push(["/left/b.html", "B", find(back, "left").at - fromB, 100]);
-    await assertTold(expected, "a page that is no taller than the window");
+    expected.push(["b", "B", find(back, "left").at - fromB, 100]);
+    await assertTold(at, expected, "a page that is no taller than the window");
 
     await ready(tab);
     await tab.click("#next");
     await arrive(tab, b);
     const again = find(await notes(tab), "left");
     const restored = find(back, "restored");
-    expected.push(["/left/a.html", "A", again.at - restored.at, percent(again)]);
-    await assertTold(expected, "a page that came back: a view of its own, without the time in the cache");
+    expected.push(["a", "A", again.at - restored.at, percent(again)]);
+    await assertTold(at, expected, "a page that came back: a view of its own, without the time in the cache");
     await tab.close();
   });
 
   test(`${engine}: a page that is hidden and shown again, and grows`, async () => {
     // Windows of WebKit never hide each other here, so that the page has to say that it is hidden.
+    const at = folder();
     const real = engine !== "webkit";
     const first = real
       ? ""
       : `Object.defineProperty(document, "visibilityState", { get: () => window.said ?? "visible" });`;
-    const tab = await open(engine, stage.put("/hidden/page", html("Page", { height: 2_000, first })));
+    const other = await open(engine, stage.put(`${at}/other`, "<!doctype html><title>Other</title>"));
+    const tab = await open(engine, stage.put(`${at}/page`, html("Page", { height: 2_000, first })));
     await ready(tab);
     await notes(tab);
-    const other = await open(engine, stage.put("/hidden/other", "<!doctype html><title>Other</title>"));
     const say = (state) =>
       tab.evaluate((state) => {
         window.said = state;
@@ -223,11 +249,163 @@ for (const engine of engineNames) {
       await until("it to be hidden", () => other.evaluate(() => localStorage.notes?.includes("hidden")));
       const hidden = find(await notes(other), "hidden");
       assert.equal(hidden.height, height);
-      expected.push(["/hidden/page", "Page", hidden.at - from, percent({ bottom: deepest, height })]);
-      await assertTold(expected, `hidden ${expected.length} times`);
+      expected.push(["page", "Page", hidden.at - from, percent({ bottom: deepest, height })]);
+      await assertTold(at, expected, `hidden ${expected.length} times`);
     }
     assert.ok(expected[1][3] < expected[0][3], "it has grown");
     await tab.close();
     await other.close();
   });
+
+  for (const [how, first] of [
+    ["by what the browser has", ""],
+    ["without the Navigation API", "Object.defineProperty(window, 'navigation', { value: undefined });"],
+  ]) {
+    test(`${engine}: soft navigations, each view that of a page view, ${how}`, async () => {
+      for (const hashRoutes of [false, true]) {
+        const at = folder();
+        const made = { first, track: ["pageViews", "engagement"], tracking: { hashRoutes } };
+        const url = stage.put(
+          `${at}/start`,
+          html("Start", { ...made, body: `<a id="next" href="${at}/next">Next</a>` }),
+        );
+        const end = stage.put(`${at}/next`, html("Next", { track: [] }));
+        const tab = await open(engine, url);
+        await ready(tab);
+        await notes(tab);
+        let from = await since(tab);
+        let view = ["start", "Start"];
+        const views = [view];
+        const expected = [];
+        /** Does something at a time that is known, and waits until it has settled; `to` is the view that it leads to. */
+        const step = async (act, to, { most } = {}) => {
+          await tab.evaluate(act);
+          await tab.evaluate(() => new Promise((resolve) => setTimeout(resolve, 60)));
+          const navigated = (await notes(tab)).filter(({ what }) => what === "navigates");
+          if (!to) return;
+          expected.push([...view, navigated[0].at - from, percent({ ...navigated[0], ...most })]);
+          [view, from] = [to, navigated[0].at];
+          views.push(view);
+        };
+        const most = await scroll(tab, 1_500);
+        await scroll(tab, 0);
+        await step(() => {
+          note("navigates");
+          history.replaceState({ a: 1 }, "", location.href);
+        });
+        const fragment = () => {
+          note("navigates");
+          history.pushState(null, "", "#top");
+        };
+        await step(fragment, hashRoutes && ["start#top", "Start"], { most });
+        const push = () => {
+          note("navigates");
+          history.pushState(null, "", "mugs");
+          document.title = "Mugs";
+          document.querySelector("main").style.height = "6000px";
+        };
+        await step(push, ["mugs", "Mugs"], hashRoutes ? {} : { most });
+        const redirect = () => {
+          note("navigates");
+          history.pushState(null, "", "old");
+          document.querySelector("main").style.height = "10px";
+          setTimeout(() => {
+            history.replaceState(null, "", "new");
+            document.title = "New";
+          });
+        };
+        await step(redirect, ["new", "New"]);
+        await tab.evaluate(() => {
+          document.querySelector("main").style.height = "2000px";
+        });
+        const deep = await scroll(tab, 500);
+        const away = () => {
+          note("navigates");
+          history.pushState(null, "", "away");
+          history.replaceState(null, "", "new");
+        };
+        // It is told of, and goes on.
+        await step(away, ["new", "New"], { most: deep });
+        views.pop();
+        const back = () => {
+          window.traverses = true;
+          history.go(-2);
+        };
+        await step(back, ["mugs", "New"]);
+        await tab.click("#next");
+        await arrive(tab, end);
+        const left = find(await notes(tab), "left");
+        expected.push([...view, left.at - from, percent(left)]);
+        await assertTold(at, expected, `hashRoutes ${hashRoutes}`);
+        const counted = (await events("web.webpagedetails.pageViews", at)).map(viewOf);
+        assert.deepEqual(counted, views);
+        await tab.close();
+      }
+    });
+  }
+
+  test(`${engine}: a page that leaves before its view has settled`, async () => {
+    const at = folder();
+    const next = stage.put(`${at}/next`, html("Next", { track: [] }));
+    const tab = await open(engine, stage.put(`${at}/start`, html("Start")));
+    await ready(tab);
+    await notes(tab);
+    const from = await since(tab);
+    await later(tab, () => {
+      note("navigates");
+      history.pushState(null, "", "soft");
+      document.title = "Soft";
+      setTimeout(() => {
+        location.href = "next";
+      }, 1);
+    });
+    await arrive(tab, next);
+    const all = await notes(tab);
+    const [navigated, left] = [find(all, "navigates"), find(all, "left")];
+    const expected = [
+      ["start", "Start", navigated.at - from, percent(navigated)],
+      ["soft", "Soft", left.at - navigated.at, percent(left)],
+    ];
+    await assertTold(at, expected, "both");
+    await tab.close();
+  });
+
+  test(`${engine}: a tab that is closed`, async () => {
+    const at = folder();
+    const tab = await open(engine, stage.put(`${at}/page`, html("Page", { first: TELLS })));
+    await ready(tab);
+    const from = await since(tab);
+    await tab.close();
+    const left = await saidLast(at);
+    await assertTold(at, [["page", "Page", left.at - from, percent(left)]], "closed");
+  });
 }
+
+test("chromium: a page that is prerendered is seen from when somebody sees it", async () => {
+  const at = folder();
+  // A page that is seen becomes another one to the driver, so that it has to act by itself.
+  const acts = async () => {
+    await xdmBeacon("getStatus");
+    await import("/sdk/xdm-beacon-engagement.js");
+    setTimeout(() => {
+      location.href = "next";
+    }, 60);
+  };
+  stage.put(`${at}/next`, html("Next", { track: [] }));
+  const seen = stage.put(`${at}/seen`, html("Seen", { first: TELLS, body: `<script>(${acts})()</script>` }));
+  const rules = JSON.stringify({ prerender: [{ urls: [seen], eagerness: "immediate" }] });
+  const body = `<script type="speculationrules">${rules}</script><a id="on" href="${seen}">On</a>`;
+  const from = stage.put(`${at}/from`, html("From", { track: [], body }));
+  // So this browser is for nothing else.
+  const chromium = await openEngine("chromium");
+  try {
+    const tab = await chromium.open(from);
+    await until("the prerendered page", () => stage.asked(`${at}/seen`));
+    await tab.click("#on");
+    const left = await saidLast(at);
+    assert.ok(0 < left.activationStart && left.activationStart <= left.shown, "it was prerendered");
+    await assertTold(at, [["seen", "Seen", left.at - Math.round(left.shown), percent(left)]], "seen");
+  } finally {
+    await chromium.close();
+  }
+});
