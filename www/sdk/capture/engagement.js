@@ -20,6 +20,14 @@ export function start(capture) {
     due = true;
   };
   on(window, "scroll", soon);
+  /** What is being told, and what has happened meanwhile: Firefox hides a page while it is still leaving. */
+  const untold = [];
+  const tell = () => {
+    while (untold.length) {
+      state = capture("engagement", { ...untold[0], state }) ?? state;
+      untold.shift();
+    }
+  };
   watch((seen) => {
     const mono = Math.round(state ? performance.now() : since());
     let height = 0;
@@ -28,7 +36,7 @@ export function start(capture) {
       look();
       height = (document.scrollingElement ?? document.documentElement).scrollHeight;
     } else if (seen === "shown") soon();
-    state = capture("engagement", { seen, state, mono, bottom, height }) ?? state;
+    if (untold.push({ seen, mono, bottom, height }) === 1) tell();
     bottom = 0;
   });
 }
