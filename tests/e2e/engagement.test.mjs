@@ -65,7 +65,7 @@ function keepTime() {
 /** A page of this height that tracks its engagement. */
 const html = (
   title,
-  { height = 3_000, track = ["engagement"], tracking, body = "", first = "", ...more } = {},
+  { height = 3_000, track = ["engagement"], tracking, body = "", first = "", before, ...more } = {},
 ) => {
   const paths = { engagement: "_xdmbeacon.engagement" };
   const options = optionsFor(inlet.origin, { track, tracking: { paths, ...tracking }, ...more });
@@ -78,7 +78,7 @@ const html = (
     <style>body { margin: 0 } main { height: ${height}px } a { position: fixed; top: 0 }</style>
     <script>(${keepTime})();${first}</script>
     <script>${baseCode()}</script>
-    <script>xdmBeacon("configure", ${JSON.stringify(options)});</script>
+    <script>xdmBeacon("configure", { ...${JSON.stringify(options)}, onBeforeEventSend: ${before} });</script>
     <script async src="/sdk/xdm-beacon.js"></script>
   </head>
   <body><main></main>${body}</body>
@@ -367,6 +367,36 @@ for (const engine of engineNames) {
       ["soft", "Soft", left.at - navigated.at, percent(left)],
     ];
     await assertTold(at, expected, "both");
+    await tab.close();
+  });
+
+  test(`${engine}: a page that is hidden again while it tells, as Firefox does it, and navigates`, async () => {
+    const at = folder();
+    const before = () => {
+      document.dispatchEvent(new Event("visibilitychange"));
+      if (!location.href.endsWith("next")) history.replaceState(null, "", "next");
+    };
+    const first = `Object.defineProperty(document, "visibilityState", { get: () => window.said ?? "visible" });`;
+    const tab = await open(engine, stage.put(`${at}/page`, html("Page", { first, before })));
+    await ready(tab);
+    const from = await since(tab);
+    const say = (state) =>
+      tab.evaluate((state) => {
+        window.said = state;
+        document.dispatchEvent(new Event("visibilitychange"));
+        return new Promise((resolve) => setTimeout(resolve, 60));
+      }, state);
+    await notes(tab);
+    await say("hidden");
+    const hidden = find(await notes(tab), "hidden");
+    const expected = [["page", "Page", hidden.at - from, percent(hidden)]];
+    await assertTold(at, expected, "told once");
+    await say("visible");
+    const shown = find(await notes(tab), "visible");
+    await say("hidden");
+    const again = find(await notes(tab), "hidden");
+    expected.push(["next", "Page", again.at - shown.at, percent(again)]);
+    await assertTold(at, expected, "the view that was navigated to meanwhile");
     await tab.close();
   });
 
