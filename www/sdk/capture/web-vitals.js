@@ -14,12 +14,14 @@ export function start(capture) {
     const digits = name === "CLS" ? 10_000 : 1;
     seen = { ...seen, url, navigationType, [name.toLowerCase()]: Math.round(value * digits) / digits };
   });
-  for (const measure of [onCLS, onFCP, onINP, onLCP, onTTFB]) measure(note);
-  // The library has its last words in listeners of its own, which come first.
+  // What it has put off until the page is idle it does not tell of later, unless it tells of all changes.
+  for (const measure of [onCLS, onFCP, onINP, onLCP, onTTFB]) measure(note, { reportAllChanges: true });
   const tell = () => {
     if (document.visibilityState !== "hidden" || !seen) return;
-    capture("webVitals", seen);
+    const told = seen;
     seen = undefined;
+    capture("webVitals", told);
   };
-  on(window, "visibilitychange", tell, true);
+  // The library has its last words on the way down, in listeners of the window; the engine comes after this.
+  on(document, "visibilitychange", tell, true);
 }
