@@ -56,9 +56,10 @@ pub struct Look {
 /// A view, as far as it has come.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct View {
-    /// URL and title when it settled; empty before.
-    url: String,
-    title: String,
+    /// URL when it settled; empty before.
+    pub url: String,
+    /// Title when it settled.
+    pub title: String,
     /// Since when it is seen, as far as that is not in `visible`; `None` while it is hidden.
     shown: Option<Millis>,
     /// For how long it was seen since it was told of.
@@ -68,12 +69,8 @@ pub struct View {
 }
 
 /// What is told of a view.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part {
-    /// URL of the view.
-    pub url: String,
-    /// Its title.
-    pub title: String,
     /// For how long it was seen since it was told of, in milliseconds; never 0.
     pub visible: i32,
     /// How much of the document was in view since the view began, in percent of its height now.
@@ -81,7 +78,7 @@ pub struct Part {
 }
 
 impl View {
-    /// Something happens, with the page at the URL of `moment`.
+    /// Something happens, with the page at the URL of `moment`. What is told is of the view as it was before.
     pub fn step(&mut self, seen: Seen, look: Look, moment: &Moment, hash_routes: bool) -> Option<Part> {
         if let Some(shown) = &mut self.shown {
             self.visible += (look.mono - *shown).max(0);
@@ -119,8 +116,7 @@ impl View {
             bottom if bottom >= height => 100,
             bottom => ((bottom * 100 + height / 2) / height) as i32,
         };
-        let part = Part { url: self.url.clone(), title: self.title.clone(), visible, scroll };
-        (visible > 0).then_some(part)
+        (visible > 0).then_some(Part { visible, scroll })
     }
 
     fn read(text: &str) -> View {
@@ -174,12 +170,13 @@ pub fn capture(text: &str, moment: &Moment, options: &Options) -> (String, Optio
     };
     let look =
         Look { mono: number(text, "mono"), bottom: number(text, "bottom"), height: number(text, "height") };
+    let (url, title) = (view.url.clone(), view.title.clone());
     let part = view.step(seen, look, moment, options.hash_routes);
     let captured = part.map(|part| {
         let mut details = Object::new();
         details.number("visibleTime", part.visible);
         details.number("maxScroll", part.scroll);
-        let moment = Moment { url: part.url, title: part.title, ..moment.clone() };
+        let moment = Moment { now: moment.now, url, title, referrer: moment.referrer.clone() };
         let path = options.path("engagement");
         Captured {
             contexts: Contexts::WEB,

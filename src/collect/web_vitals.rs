@@ -39,7 +39,7 @@ pub fn capture(seen: &str, moment: &Moment, options: &Options) -> Option<Capture
     let past = page_of(&url, options.hash_routes) != page_of(&moment.url, options.hash_routes);
     // The title is that of where the page is now.
     let title = if past { String::new() } else { moment.title.clone() };
-    let moment = Moment { url, title, ..moment.clone() };
+    let moment = Moment { now: moment.now, url, title, referrer: moment.referrer.clone() };
     let path = options.path("webVitals");
     let told = Captured::told(EVENT_TYPE, &moment, path, &details.close(), 0);
     Some(Captured { contexts: Contexts::WEB, past, leaves: true, ..told })
