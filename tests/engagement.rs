@@ -399,14 +399,14 @@ fn what_identifies_a_person_is_taken_out() {
 #[test]
 fn an_engine_that_was_started_anew_goes_on_where_the_last_one_was() {
     let mut page = Module::of(AT());
-    page.at(HOME, "\"Home\"").see("shown", 100, NO);
+    page.at(HOME, "\"Home\"\nand more").see("shown", 100, NO);
     page.see("settled", 150, (700, 0));
 
     let mut fresh = Module::of(AT());
     fresh.state = page.state;
     fresh.at(HOME, "Other").see("hidden", 1_100, HALF);
     let entity = fresh.tag.entity();
-    assert_eq!(entity["web"]["webPageDetails"]["name"], "\"Home\"");
+    assert_eq!(entity["web"]["webPageDetails"]["name"], "\"Home\"\nand more");
     assert_eq!(entity["_acme"]["engagement"], json!({ "visibleTime": 1_000, "maxScroll": 70 }));
 }
 

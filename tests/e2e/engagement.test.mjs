@@ -172,14 +172,11 @@ const saidLast = (at) =>
   });
 
 for (const engine of engineNames) {
-  // Firefox keeps no page for the way back whose outbox is open.
-  const kept = engine === "firefox" ? { delivery: { storage: false } } : {};
-
   test(`${engine}: pages that are left, and come back out of the cache`, async () => {
     const at = folder();
     const body = (to) => `<a id="next" href="${at}/${to}">Next</a>`;
-    const a = stage.put(`${at}/a`, html("A", { ...kept, body: body("b") }));
-    const b = stage.put(`${at}/b`, html("B", { ...kept, height: 100, body: body("a") }));
+    const a = stage.put(`${at}/a`, html("A", { body: body("b") }));
+    const b = stage.put(`${at}/b`, html("B", { height: 100, body: body("a") }));
     const tab = await open(engine, a);
     await ready(tab);
     await notes(tab);

@@ -231,10 +231,8 @@ for (const engine of engineNames) {
 
   test(`${engine}: a page that comes back out of the cache is measured anew`, async () => {
     const at = folder();
-    // Firefox keeps no page for the way back whose outbox is open.
-    const kept = engine === "firefox" ? { delivery: { storage: false } } : {};
     const next = stage.put(`${at}/next`, "<!doctype html><title>Next</title>");
-    const page = stage.put(`${at}/page`, html("Page", kept));
+    const page = stage.put(`${at}/page`, html("Page"));
     const tab = await open(engine, page);
     await ready(tab);
     const before = await measured(tab, some(["lcp", "fcp"]));

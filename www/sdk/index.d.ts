@@ -115,9 +115,11 @@ export interface Configuration {
       restored?: string;
       /** Of a submitted form `{name, id, action, fieldsFilled}`: the fields' names, never what they held. */
       forms?: string;
+      /** `{visibleTime, maxScroll}`: milliseconds since the event before of the same view; percent of the page. */
       engagement?: string;
       /** Of an uncaught error `{kind, name, message, stack, source, line, column}`. */
       errors?: string;
+      /** `{lcp, inp, fcp, ttfb, cls, navigationType}`: times in milliseconds; what is not known is left out. */
       webVitals?: string;
     };
   };
