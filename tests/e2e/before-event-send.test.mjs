@@ -3,20 +3,9 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { openBrowser, openHost, openInlet, openStage, optionsFor, page as pageWith } from "./support.mjs";
+import { openHost, openSuite, optionsFor, page as pageWith } from "./support.mjs";
 
-let inlet, stage, browser;
-
-before(async () => {
-  inlet = await openInlet();
-  stage = await openStage();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await stage?.close();
-  await inlet?.close();
-});
+const { inlet, stage, browser } = await openSuite();
 
 const options = (more) => JSON.stringify(optionsFor(inlet.origin, { context: [], ...more }));
 

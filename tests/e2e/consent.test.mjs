@@ -5,40 +5,24 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, beforeEach, test } from "node:test";
+import { beforeEach, test } from "node:test";
 import webpack from "webpack";
 import { root } from "../../scripts/steps.mjs";
 import { engineNames, openEngine } from "./engines.mjs";
 import {
   baseCode,
   keepInstances,
-  openBrowser,
-  openGate,
   openHost,
-  openInlet,
-  openStage,
+  openSuite,
   optionsFor,
   page as pageWith,
   until,
 } from "./support.mjs";
 
-let inlet, gate, stage, browser;
-
-before(async () => {
-  inlet = await openInlet();
-  gate = await openGate(inlet);
-  stage = await openStage();
-  browser = await openBrowser();
-  const script = { "Content-Type": "text/javascript" };
-  stage.put("/stub.js", readFileSync(join(root, "node_modules/@iabtechlabtcf/stub/lib/stub.js")), script);
-  stage.put("/cmp.js", await bundleCmp(), script);
-});
-after(async () => {
-  await browser?.close();
-  await stage?.close();
-  await gate?.close();
-  await inlet?.close();
-});
+const { inlet, gate, stage, browser } = await openSuite();
+const script = { "Content-Type": "text/javascript" };
+stage.put("/stub.js", readFileSync(join(root, "node_modules/@iabtechlabtcf/stub/lib/stub.js")), script);
+stage.put("/cmp.js", await bundleCmp(), script);
 beforeEach(async () => {
   await inlet.reset();
   await inlet.faults({});

@@ -2,31 +2,12 @@
 // connection, each held against what the browser itself says.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import {
-  openBrowser,
-  openHost,
-  openInlet,
-  openStage,
-  optionsFor,
-  page as pageWith,
-  until,
-} from "./support.mjs";
+import { after, test } from "node:test";
+import { openHost, openStage, openSuite, optionsFor, page as pageWith, until } from "./support.mjs";
 
-let inlet, stage, other, browser;
-
-before(async () => {
-  inlet = await openInlet();
-  stage = await openStage();
-  other = await openStage();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await other?.close();
-  await stage?.close();
-  await inlet?.close();
-});
+const { inlet, stage, browser } = await openSuite();
+const other = await openStage();
+after(() => other.close());
 
 const entity = async (id) => (await inlet.arrived(id)).message.body.xdmEntity;
 

@@ -4,32 +4,10 @@
 // That something does not arrive is told by one that is sent after it, by a way known to work.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import {
-  openBrowser,
-  openGate,
-  openHost,
-  openInlet,
-  openStage,
-  optionsFor,
-  page as pageWith,
-  until,
-} from "./support.mjs";
+import { afterEach, test } from "node:test";
+import { openHost, openSuite, optionsFor, page as pageWith, until } from "./support.mjs";
 
-let inlet, gate, stage, browser;
-
-before(async () => {
-  inlet = await openInlet();
-  gate = await openGate(inlet);
-  stage = await openStage();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await stage?.close();
-  await gate?.close();
-  await inlet?.close();
-});
+const { inlet, gate, stage, browser } = await openSuite();
 afterEach(() => inlet.faults({}));
 
 /** Small ones go by keepalive; 70,000 bytes are above its budget. */

@@ -2,32 +2,10 @@
 // in vain; and in which order it takes what was called before.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import {
-  openBrowser,
-  openGate,
-  openHost,
-  openInlet,
-  openStage,
-  optionsFor,
-  page as pageWith,
-  until,
-} from "./support.mjs";
+import { test } from "node:test";
+import { openHost, openSuite, optionsFor, page as pageWith, until } from "./support.mjs";
 
-let inlet, gate, stage, browser;
-
-before(async () => {
-  inlet = await openInlet();
-  gate = await openGate(inlet);
-  stage = await openStage();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await stage?.close();
-  await gate?.close();
-  await inlet?.close();
-});
+const { inlet, gate, stage, browser } = await openSuite();
 
 /** The attributes of a tag that says all there is to say. */
 const everything = () => {

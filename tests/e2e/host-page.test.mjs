@@ -4,30 +4,10 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { after, before, test } from "node:test";
-import {
-  listenOnLoopback,
-  openBrowser,
-  openHost,
-  openInlet,
-  openStage,
-  optionsFor,
-  page as pageWith,
-  until,
-} from "./support.mjs";
+import { test } from "node:test";
+import { listenOnLoopback, openHost, openSuite, optionsFor, page as pageWith, until } from "./support.mjs";
 
-let inlet, stage, browser;
-
-before(async () => {
-  inlet = await openInlet();
-  stage = await openStage();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await stage?.close();
-  await inlet?.close();
-});
+const { inlet, stage, browser } = await openSuite();
 
 const CORS = { "Access-Control-Allow-Origin": "*" };
 const PREFLIGHT = {

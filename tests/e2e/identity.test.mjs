@@ -4,32 +4,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { root } from "../../scripts/steps.mjs";
 import { engineNames, openEngine } from "./engines.mjs";
-import {
-  openBrowser,
-  openHost,
-  openInlet,
-  openStage,
-  optionsFor,
-  page as pageWith,
-  until,
-} from "./support.mjs";
+import { openHost, openSuite, optionsFor, page as pageWith, until } from "./support.mjs";
 
-let inlet, stage, browser, port;
-
-before(async () => {
-  inlet = await openInlet();
-  stage = await openStage();
-  browser = await openBrowser();
-  port = new URL(stage.origin).port;
-});
-after(async () => {
-  await browser?.close();
-  await stage?.close();
-  await inlet?.close();
-});
+const { inlet, stage, browser } = await openSuite();
+const port = new URL(stage.origin).port;
 beforeEach(async () => {
   await inlet.faults({});
   await inlet.reset();

@@ -4,34 +4,12 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { openEngine } from "./engines.mjs";
-import {
-  openBrowser,
-  openGate,
-  openHost,
-  openInlet,
-  openStage,
-  optionsFor,
-  page as pageWith,
-  until,
-} from "./support.mjs";
+import { openHost, openSuite, optionsFor, page as pageWith, until } from "./support.mjs";
 
-let inlet, gate, stage, browser, next;
-
-before(async () => {
-  inlet = await openInlet();
-  gate = await openGate(inlet);
-  stage = await openStage();
-  browser = await openBrowser();
-  next = stage.put("/next.html", "<!doctype html><title>Next</title>");
-});
-after(async () => {
-  await browser?.close();
-  await stage?.close();
-  await gate?.close();
-  await inlet?.close();
-});
+const { inlet, gate, stage, browser } = await openSuite();
+const next = stage.put("/next.html", "<!doctype html><title>Next</title>");
 
 /** A page with the library at work. */
 async function openLeaver(name, { delivery, ...made } = {}) {

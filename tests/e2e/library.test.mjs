@@ -2,31 +2,10 @@
 // the endpoint's clock; and the inspector that shows what arrived.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import {
-  baseCode,
-  openBrowser,
-  openHost,
-  openInlet,
-  openPage,
-  openStage,
-  optionsFor,
-  page as pageWith,
-  until,
-} from "./support.mjs";
+import { test } from "node:test";
+import { baseCode, openHost, openPage, openSuite, optionsFor, page as pageWith, until } from "./support.mjs";
 
-let inlet, stage, browser;
-
-before(async () => {
-  inlet = await openInlet();
-  stage = await openStage();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await stage?.close();
-  await inlet?.close();
-});
+const { inlet, stage, browser } = await openSuite();
 
 const entity = async (id) => (await inlet.arrived(id)).message.body.xdmEntity;
 const withLibrary = (host) => host.page.addScriptTag({ url: `${stage.origin}/sdk/xdm-beacon.js` });

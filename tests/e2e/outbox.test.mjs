@@ -3,35 +3,12 @@
 // start. Counted at the inlet.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { afterEach, beforeEach, test } from "node:test";
 import { openEngine } from "./engines.mjs";
-import {
-  baseCode,
-  openBrowser,
-  openGate,
-  openHost,
-  openInlet,
-  openStage,
-  optionsFor,
-  page as pageWith,
-  until,
-} from "./support.mjs";
+import { baseCode, openHost, openSuite, optionsFor, page as pageWith, until } from "./support.mjs";
 
-let inlet, gate, stage, browser, away;
-
-before(async () => {
-  inlet = await openInlet();
-  gate = await openGate(inlet);
-  stage = await openStage();
-  browser = await openBrowser();
-  away = stage.put("/away.html", '<!doctype html><link rel="icon" href="data:,"><title>Away</title>');
-});
-after(async () => {
-  await browser?.close();
-  await stage?.close();
-  await gate?.close();
-  await inlet?.close();
-});
+const { inlet, gate, stage, browser } = await openSuite();
+const away = stage.put("/away.html", '<!doctype html><link rel="icon" href="data:,"><title>Away</title>');
 beforeEach(() => inlet.reset());
 afterEach(async () => {
   gate.passes = () => true;

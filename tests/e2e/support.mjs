@@ -4,6 +4,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, request as forward } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after } from "node:test";
 import { chromium as playwright } from "playwright-core";
 import sirv from "sirv";
 import { configuration, inletId } from "../../scripts/demo.mjs";
@@ -118,6 +119,18 @@ export const openSite = (inlet, options) =>
   serve(join(root, "dist/site"), { inlet: inlet.origin, ...options });
 
 export const openBrowser = () => playwright.launch({ executablePath: chromium(), args: CHROMIUM_ARGS });
+
+/** What most suites work with. It is closed when their tests are over. */
+export async function openSuite() {
+  const inlet = await openInlet();
+  const gate = await openGate(inlet);
+  const stage = await openStage();
+  const browser = await openBrowser();
+  after(async () => {
+    for (const one of [browser, stage, gate, inlet]) await one.close();
+  });
+  return { inlet, gate, stage, browser };
+}
 
 /**
  * A page in a context of its own, with everything it complained about in `complaints`: console

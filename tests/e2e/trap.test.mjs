@@ -5,33 +5,10 @@
 // table, so that whatever it is asked next goes wrong.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
-import {
-  keepInstances,
-  openBrowser,
-  openGate,
-  openHost,
-  openInlet,
-  openStage,
-  optionsFor,
-  page as pageWith,
-  until,
-} from "./support.mjs";
+import { afterEach, beforeEach, test } from "node:test";
+import { keepInstances, openHost, openSuite, optionsFor, page as pageWith, until } from "./support.mjs";
 
-let inlet, gate, stage, browser;
-
-before(async () => {
-  inlet = await openInlet();
-  gate = await openGate(inlet);
-  stage = await openStage();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await stage?.close();
-  await gate?.close();
-  await inlet?.close();
-});
+const { inlet, gate, stage, browser } = await openSuite();
 beforeEach(() => inlet.reset());
 afterEach(async () => {
   gate.passes = () => true;
