@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use support::*;
 use xdm_beacon::collect::Moment;
 use xdm_beacon::collect::engagement::{Look, Seen, View};
+use xdm_beacon::delivery::Ticket;
 use xdm_beacon::time::Millis;
 
 use Seen::{Hidden, Navigated, Restored, Settled, Shown};
@@ -300,12 +301,18 @@ impl Module {
         self
     }
 
-    /// Tells what is seen, and gives back how many events have left the page.
-    fn see(&mut self, seen: &str, mono: Millis, (bottom, height): (i64, i64)) -> usize {
+    /// Tells what is seen.
+    fn tell(&mut self, seen: &str, mono: Millis, (bottom, height): (i64, i64)) -> Ticket {
         let text =
             json!({ "seen": seen, "state": self.state, "mono": mono, "bottom": bottom, "height": height });
         let (ticket, answer) = self.tag.capture("engagement", &text.to_string());
         self.state = answer;
+        ticket
+    }
+
+    /// The same, and gives back how many events have left the page.
+    fn see(&mut self, seen: &str, mono: Millis, look: (i64, i64)) -> usize {
+        let ticket = self.tell(seen, mono, look);
         let left = self.tag.sent.len();
         while !self.tag.open.is_empty() {
             self.tag.deliver();
@@ -347,6 +354,20 @@ fn the_event_is_of_the_view_whatever_context_says_and_leaves_with_the_page() {
         })
     );
     assert_eq!(page.see("hidden", 1_334, HALF), 1, "it was told");
+}
+
+#[test]
+fn it_is_handed_over_at_once_where_the_page_is_hidden_and_waits_for_company_elsewhere() {
+    for (seen, url, left) in [("hidden", HOME, 2), ("navigated", MUGS, 1)] {
+        let mut page = Module::of(AT());
+        page.at(HOME, "Home").see("shown", 100, NO);
+        page.see("settled", 150, NO);
+        // While the first is under way, others wait.
+        page.tag.call("sendEvent", json!({}));
+        assert_eq!(page.tag.sent.len(), 1);
+        page.at(url, "Home").tell(seen, 1_100, HALF);
+        assert_eq!(page.tag.sent.len(), left, "{seen}");
+    }
 }
 
 #[test]

@@ -120,6 +120,15 @@ fn it_is_of_the_page_as_it_was_loaded() {
 }
 
 #[test]
+fn it_is_handed_over_at_once() {
+    let mut tag = tag(at_path());
+    // While the first is under way, others wait for company.
+    tag.call("sendEvent", json!({}));
+    assert_eq!(tag.sent.len(), 1);
+    assert!(captured(&mut tag, &json!({ "ttfb": 5 })).is_some());
+}
+
+#[test]
 fn a_page_that_was_left_leaves_the_trail_alone() {
     let mut tag = Tag::configured(json!({ "context": ["web"] }));
     let told = |entity: Value| entity["web"]["webReferrer"]["URL"].clone();
