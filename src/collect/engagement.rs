@@ -1,7 +1,7 @@
 //! Pure: how long and how far a page was looked at.
 //!
 //! The browser layer tells what happens to the page ([`Seen`]), when, and what of the document was in view; a
-//! machine without a clock adds it up by view. What is a view is the rule of [`page_views`]. What it has to
+//! machine without a clock adds it up by view. What is a view is the rule of [`super::page_views`]. What it has to
 //! know of before comes with each call and goes back with the answer.
 //!
 //! # Parts
