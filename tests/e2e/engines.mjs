@@ -34,6 +34,7 @@ const COMMANDS = {
   open: ["WebDriver:NewWindow", "POST", "/window/new"],
   switch: ["WebDriver:SwitchToWindow", "POST", "/window"],
   timeouts: ["WebDriver:SetTimeouts", "POST", "/timeouts"],
+  url: ["WebDriver:GetCurrentURL", "GET", "/url"],
 };
 
 /**
@@ -116,6 +117,8 @@ function tabOf(driver, handle, here) {
     handle,
     goto: (url) => here("goto", { url }),
     back: () => here("back", {}),
+    /** Where it is. Unlike `evaluate`, which Firefox listens for `unload` at, it may be asked of a page that goes. */
+    url: () => here("url", {}),
     close: () => here("close", {}),
     /** Whether it is no more. */
     gone: async () => !(await driver("handles", {})).includes(handle),

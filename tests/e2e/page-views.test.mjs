@@ -113,6 +113,8 @@ const marked = async (id) => (await inlet.arrived(id)).message.body.xdmEntity.we
 async function arrive(tab, url, { anew = false } = {}) {
   const there = (url, anew) =>
     location.href === url && document.readyState === "complete" && !(anew && window.old);
+  // A page that a script is run in as it leaves is not kept for the way back.
+  await until(url, async () => (await tab.url().catch(() => "")) === url);
   await until(url, () => tab.evaluate(there, url, anew).catch(() => false));
 }
 
