@@ -208,6 +208,8 @@ for (const [build, folder] of [
     }
     assert.deepEqual(left, [], "these did not arrive");
 
+    await assertModules(inlet, expected, at);
+
     const [profile, ...more] = arrived.filter((row) => row.datasetId === PROFILES);
     assert.deepEqual(more, []);
     assert.deepEqual(profile.message.body.xdmEntity, {
@@ -229,6 +231,42 @@ for (const [build, folder] of [
     assert.deepEqual(complaints, []);
     await context.close();
   });
+}
+
+/** Checks what the modules told: the form that was sent, and of every page how it was looked at and how fast it was. */
+async function assertModules(inlet, expected, at) {
+  const pages = expected
+    .filter(({ web }) => web?.webPageDetails?.pageViews)
+    .map(({ web }) => web.webPageDetails.URL);
+  const of = async (type) =>
+    (await inlet.entities(`&eventType=${type}`)).filter(({ _xdmbeacon }) => _xdmbeacon);
+  const urls = async (type) => [...new Set((await of(type)).map(({ web }) => web.webPageDetails.URL))].sort();
+  for (const type of ["web.engagement", "web.vitals"]) {
+    const known = await until(`${type} of all pages`, async () => {
+      const known = await urls(type);
+      return known.length >= new Set(pages).size && known;
+    });
+    assert.deepEqual(known, [...new Set(pages)].sort());
+  }
+  for (const { _xdmbeacon } of await of("web.engagement")) {
+    const { visibleTime, maxScroll, ...more } = _xdmbeacon.engagement;
+    assert.ok(visibleTime > 0 && maxScroll >= 0 && maxScroll <= 100, JSON.stringify(_xdmbeacon));
+    assert.deepEqual(more, {});
+  }
+  const forms = await of("web.formFilledOut");
+  assert.deepEqual(
+    forms.map(({ _xdmbeacon }) => _xdmbeacon),
+    [
+      {
+        form: {
+          id: "checkout-form",
+          action: `${at}thanks.html`,
+          fieldsFilled: ["firstName", "lastName", "email", "delivery", "payment"],
+        },
+      },
+    ],
+  );
+  assert.deepEqual(await of("web.error"), []);
 }
 
 /** Checks what the library added by itself, and gives back the rest. */
