@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { engineNames, openEngine } from "./engines.mjs";
-import { openInlet, openStage, optionsFor, page, until } from "./support.mjs";
+import { noteListener, openInlet, openStage, optionsFor, page, until } from "./support.mjs";
 
 let inlet, stage, other;
 before(async () => {
@@ -27,13 +27,6 @@ const options = (more) =>
     ...more,
   });
 
-/** Runs in the page: once errors are looked at. What waits for the module before us goes on before us. */
-async function started() {
-  await xdmBeacon("getStatus");
-  await import("/sdk/xdm-beacon-errors.js");
-  await xdmBeacon("getStatus");
-}
-
 /** Runs in the page: does what is in a script, so that what it throws is the page's and not a driver's. */
 const load = (url) =>
   new Promise((resolve) => {
@@ -43,7 +36,7 @@ const load = (url) =>
     script.onload = script.onerror = resolve;
     document.head.append(script);
   });
-const HEAD = `<script>window.started = ${started}; window.load = ${load}</script>`;
+const HEAD = `${noteListener("window", "unhandledrejection")}<script>window.load = ${load}</script>`;
 
 const put = (path, more, head = "") => stage.put(path, page(options(more), { head: HEAD + head }));
 
@@ -66,11 +59,14 @@ const assertSame = (one, other) => {
   assert.deepEqual(sorted(one), sorted(other));
 };
 
-/** What has arrived once an event that is sent now has. */
-async function arrived(tab) {
-  await tab.evaluate(() => xdmBeacon("sendEvent", { type: "last" }).then(() => xdmBeacon("flush")));
+let lasts = 0;
+/** What has arrived once so many have, and an event that is sent after them. */
+async function arrived(tab, count) {
+  await until(`${count} of them`, async () => (await errors()).length >= count);
+  const type = `last ${++lasts}`;
+  await tab.evaluate((type) => xdmBeacon("sendEvent", { type }).then(() => xdmBeacon("flush")), type);
   await until("the last event", async () =>
-    (await inlet.entities()).some(({ eventType }) => eventType === "last"),
+    (await inlet.entities()).some(({ eventType }) => eventType === type),
   );
   assert.deepEqual(await inlet.bad(), []);
   return errors();
@@ -152,8 +148,7 @@ async function throwOne(browser, name) {
   await run(tab, `Promise.reject(${value})`);
   const kinds = ["error", "unhandledrejection"];
   const all = [...kinds.map((kind) => ({ kind, ...due })), ...more];
-  await until("the errors", async () => (await errors()).length >= all.length);
-  const told = await arrived(tab);
+  const told = await arrived(tab, all.length);
   assertSame(told.map(withoutPlace), all.map(withoutPlace));
   assert.ok(!JSON.stringify(await inlet.good()).includes('canary"'));
   await tab.close();
@@ -169,7 +164,7 @@ function inner() {
 }
 outer();`,
   );
-  const [{ stack, ...told }] = await arrived(tab);
+  const [{ stack, ...told }] = await arrived(tab, 1);
   const { column, ...rest } = told;
   assert.deepEqual(rest, {
     kind: "error",
@@ -192,10 +187,10 @@ outer();`,
     tab,
     `const deep = (left) => { if (left) deep(left - 1); else throw new Error("deep") }; deep(40)`,
   );
-  const deep = (await arrived(tab)).find(({ message }) => message === "deep");
+  const deep = (await arrived(tab, 2)).find(({ message }) => message === "deep");
   assert.equal(deep.stack.split("\n").length, 10);
   await run(tab, `const endless = () => endless() + 1; endless()`);
-  const endless = (await arrived(tab)).find(({ name }) => /^(Range|Internal)Error$/.test(name));
+  const endless = (await arrived(tab, 3)).find(({ name }) => /^(Range|Internal)Error$/.test(name));
   assert.ok(endless.stack.split("\n").length <= 10);
   await tab.close();
 }
@@ -247,7 +242,7 @@ async function hideFromOthers(engine, browser) {
   await run(tab, `onerror = () => true; throw new Error("prevented")`);
   await run(tab, `reportError(new Error("reported"))`);
   await run(tab, `this is no script`);
-  const told = await arrived(tab);
+  const told = await arrived(tab, 4);
   const broken = told.filter(({ name }) => name === "SyntaxError");
   assert.equal(broken.length, 1);
   assert.ok(broken[0].message);
@@ -273,19 +268,19 @@ async function limit(browser) {
     `setInterval(() => { window.ticks = (window.ticks ?? 0) + 1; throw new Error("again") }, 1)`,
   );
   await until("many of them", () => tab.evaluate(() => window.ticks > 20));
-  assert.deepEqual((await arrived(tab)).map(withoutPlace), [
+  assert.deepEqual((await arrived(tab, 1)).map(withoutPlace), [
     { kind: "error", name: "Error", message: "again" },
   ]);
   for (let number = 2; number <= 14; number++) await run(tab, `throw new Error("number ${number}")`);
   const due = [2, 3, 4, 5, 6, 7, 8, 9, 10].map((number) => `number ${number}`);
-  assertSame(messages(await arrived(tab)), ["again", ...due]);
+  assertSame(messages(await arrived(tab, 10)), ["again", ...due]);
   await tab.close();
 
   // Another page load tells anew.
   await inlet.reset();
   const next = await open(browser, "/errors/many");
   await run(next, `throw new Error("again")`);
-  assert.equal((await arrived(next)).length, 1);
+  assert.equal((await arrived(next, 1)).length, 1);
   await next.close();
 }
 
@@ -297,8 +292,7 @@ async function redact(browser) {
   stage.put(at, text, { "Content-Type": "text/javascript" });
   await script(tab, `${stage.origin + at}?token=canary6`);
   await run(tab, `Promise.reject("canary7@shop.test")`);
-  await until("both", async () => (await errors()).length === 2);
-  const told = await arrived(tab);
+  const told = await arrived(tab, 2);
   const rejected = told.find(({ kind }) => kind === "unhandledrejection");
   const { message, source, stack } = told.find(({ kind }) => kind === "error");
   assert.equal(rejected.message, "REDACTED");
@@ -333,7 +327,7 @@ async function endLoops(browser) {
   await until("all of them", () => tab.evaluate(() => window.shown === 10));
   // Whatever came after the last one has come by now.
   await tab.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
-  const told = await arrived(tab);
+  const told = await arrived(tab, 5);
   assert.equal(await tab.evaluate(() => window.shown), 10);
   assertSame(
     messages(told),
@@ -371,7 +365,7 @@ async function stayQuiet(browser) {
     (await tab.evaluate(() => heard)).map((words) => words.split(" ").at(-1)),
     ["real", "after"],
   );
-  assert.deepEqual((await arrived(tab)).map(withoutPlace), [
+  assert.deepEqual((await arrived(tab, 1)).map(withoutPlace), [
     { kind: "error", name: "Error", message: "after" },
   ]);
   await tab.close();

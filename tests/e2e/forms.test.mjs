@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { engineNames, openEngine } from "./engines.mjs";
-import { openGate, openInlet, openStage, optionsFor, page, until } from "./support.mjs";
+import { noteListener, openGate, openInlet, openStage, optionsFor, page, until } from "./support.mjs";
 
 let inlet, stage;
 before(async () => {
@@ -24,18 +24,11 @@ const options = (more) =>
     ...more,
   });
 
-/** Runs in the page: once forms are looked at. What waits for the module before us goes on before us. */
-async function started() {
-  await xdmBeacon("getStatus");
-  await import("/sdk/xdm-beacon-forms.js");
-  await xdmBeacon("getStatus");
-}
-
 /** Whatever is submitted on a page that has this stays there. */
 const STAY = `<script>addEventListener("submit", (event) => event.preventDefault())</script>`;
 
 const put = (path, body, more, head = "") => {
-  const html = page(options(more), { head: `<script>window.started = ${started}</script>${head}` });
+  const html = page(options(more), { head: noteListener("document", "submit") + head });
   stage.put(path, html.replace("<body></body>", `<body>${body}</body>`));
   return stage.origin + path;
 };
@@ -52,11 +45,14 @@ const forms = async () =>
     .filter(({ eventType }) => eventType === "web.formFilledOut")
     .map(({ _xdmbeacon }) => _xdmbeacon?.form);
 
-/** What has arrived once an event that is sent now has. */
-async function arrived(tab) {
-  await tab.evaluate(() => xdmBeacon("sendEvent", { type: "last" }).then(() => xdmBeacon("flush")));
+let lasts = 0;
+/** What has arrived once so many have, and an event that is sent after them. */
+async function arrived(tab, count) {
+  await until(`${count} of them`, async () => (await forms()).length >= count);
+  const type = `last ${++lasts}`;
+  await tab.evaluate((type) => xdmBeacon("sendEvent", { type }).then(() => xdmBeacon("flush")), type);
   await until("the last event", async () =>
-    (await inlet.entities()).some(({ eventType }) => eventType === "last"),
+    (await inlet.entities()).some(({ eventType }) => eventType === type),
   );
   assert.deepEqual(await inlet.bad(), []);
   return forms();
@@ -203,7 +199,7 @@ async function tellFields(browser) {
     for (let number = 0; number < count; number++)
       HTMLFormElement.prototype.requestSubmit.call(seek(`f${number}`));
   }, FIELDS.length);
-  const told = await arrived(tab);
+  const told = await arrived(tab, FIELDS.length);
   const wrong = FIELDS.map((field, number) => ({
     field: field[0],
     told: told.filter(({ id }) => id === `f${number}`),
@@ -324,7 +320,7 @@ async function submit(browser, name) {
   // Where nothing is told, something has happened all the same.
   if (way.times === 0)
     await until("what is not told", () => tab.evaluate(() => document.title === "happened"));
-  const told = await arrived(tab);
+  const told = await arrived(tab, way.times ?? 1);
   const form = { id: "f", action: `${stage.origin}/forms/ways`, fieldsFilled: ["a"] };
   assert.deepEqual(told, Array(way.times ?? 1).fill(form));
   await tab.close();
@@ -361,7 +357,7 @@ async function address(browser) {
     `<base href="/base/x">${FIND}${STAY}`,
   );
   for (const number of ACTIONS.keys()) await press(tab, `b${number}`);
-  const told = await arrived(tab);
+  const told = await arrived(tab, ACTIONS.length);
   const due = ACTIONS.map(([, , to], number) => ({
     name: `n${number}`,
     id: `f${number}`,
@@ -462,7 +458,7 @@ async function hideValues(browser) {
   for (const [number, id] of Object.keys(CANARIES).entries())
     assert.ok(typed[number].includes(canaryOf(id)), `${id}: ${typed[number]}`);
   await press(tab, "b");
-  const told = await arrived(tab);
+  const told = await arrived(tab, 1);
   assert.deepEqual(told, [
     {
       id: "f",
@@ -527,7 +523,7 @@ async function survive(browser) {
   await tab.act({ type: "pointer", id: "mouse", parameters: { pointerType: "mouse" }, actions });
   await tab.evaluate(() => mend());
   await press(tab, "mended-b");
-  const told = await arrived(tab);
+  const told = await arrived(tab, 1);
   assert.deepEqual(
     told.map(({ id }) => id),
     ["mended"],
@@ -546,7 +542,7 @@ async function stayAway(browser) {
     return performance.getEntriesByType("resource").filter(({ name }) => /xdm-beacon-/.test(name)).length;
   });
   assert.equal(loaded, 0);
-  assert.deepEqual(await arrived(tab), []);
+  assert.deepEqual(await arrived(tab, 0), []);
 
   // Without a place for details the event has its type.
   await tab.goto(put("/forms/bare", `<form id="f"></form>`, { tracking: {} }, FIND + STAY));
@@ -554,7 +550,7 @@ async function stayAway(browser) {
     await started();
     seek("f").requestSubmit();
   });
-  assert.deepEqual(await arrived(tab), [undefined]);
+  assert.deepEqual(await arrived(tab, 1), [undefined]);
   await tab.close();
 }
 

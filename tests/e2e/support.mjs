@@ -256,6 +256,23 @@ export const page = (options, { sdk = "/sdk", head = "" } = {}) => `<!doctype ht
   <body></body>
 </html>`;
 
+/**
+ * For a page's head: `started()` there waits until a module of the library listens to `type`. What it listens with
+ * is passive, unlike what these pages do.
+ */
+export const noteListener = (target, type) => `<script>
+  {
+    const inner = ${target}.addEventListener;
+    const heard = new Promise((resolve) => {
+      ${target}.addEventListener = function (type, listener, options) {
+        if (type === "${type}" && options?.passive) resolve();
+        return inner.call(this, type, listener, options);
+      };
+    });
+    window.started = () => heard;
+  }
+</script>`;
+
 /** A server for pages that a test makes up. The built library is below every folder of it. */
 export async function openStage() {
   const made = new Map();
