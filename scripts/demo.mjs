@@ -35,6 +35,20 @@ export const shop = {
       webVitals: "_xdmbeacon.webVitals",
     },
   },
+  dataLayer: {
+    kind: "array",
+    mapping: {
+      view_cart: {
+        eventType: { value: "commerce.productListViews" },
+        "commerce.productListViews.value": 1,
+        "productListItems[*].SKU": "ecommerce.items[*].item_id",
+        "productListItems[*].name": "ecommerce.items[*].item_name",
+        "productListItems[*].quantity": "ecommerce.items[*].quantity",
+        "productListItems[*].priceTotal": "ecommerce.items[*].total",
+        "productListItems[*].currencyCode": "ecommerce.currency",
+      },
+    },
+  },
   consent: { default: "pending", globalPrivacyControl: true },
   identity: { firstParty: { namespace: "LanternRoom" } },
 };
@@ -44,6 +58,7 @@ const attributes = (options, prefix = "data") =>
   Object.entries(options).flatMap(([key, value]) => {
     const name = `${prefix}-${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     if (Array.isArray(value)) return `${name}="${value.join(" ")}"`;
+    if (key === "mapping") return `${name}='${JSON.stringify(value)}'`;
     return typeof value === "object" ? attributes(value, name) : `${name}="${value}"`;
   });
 

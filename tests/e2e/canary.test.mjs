@@ -360,10 +360,10 @@ const messagesOf = (body) => {
   return parsed.messages ?? [parsed];
 };
 
-/** Everything that has come by on its way to the inlet, as texts. */
+/** Everything that has come by on its way to the inlet, as texts. Of what a page broke off as it left, there is no body. */
 const requests = () =>
   gate.requests.map(({ method, path, headers, body }) => {
-    const content = method === "POST" ? messagesOf(body).map(withoutGiven) : body;
+    const content = method === "POST" && body ? messagesOf(body).map(withoutGiven) : body;
     return JSON.stringify([method, path, headers, content]);
   });
 

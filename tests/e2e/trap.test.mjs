@@ -151,9 +151,8 @@ for (const way of WAYS) {
 test("page views go on with the fresh engine, where they were", async () => {
   const host = await visit({ track: ["pageViews"] });
   const views = async () => {
-    const rows = await inlet.good("&eventType=web.webpagedetails.pageViews");
-    const webs = rows.map(({ message }) => message.body.xdmEntity.web);
-    return webs.map(({ webPageDetails, webReferrer }) => [webPageDetails.name, webReferrer?.URL ?? ""]);
+    const all = await inlet.entities("&eventType=web.webpagedetails.pageViews");
+    return all.map(({ web }) => [web.webPageDetails.name, web.webReferrer?.URL ?? ""]);
   };
   const first = ["Test page", ""];
   await until("the first view", async () => (await views()).length > 0);

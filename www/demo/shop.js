@@ -64,13 +64,29 @@ const sendCommerce = (measure, lines, { order, leaving } = {}) =>
     { leaving },
   );
 
+/**
+ * What other people's tags are told, too, in the words that Google's tag manager has for it. `dataLayer` of
+ * `configure` makes an event of it.
+ *
+ * @param {string} event
+ * @param {cart.Line[]} lines
+ */
+function pushToDataLayer(event, lines) {
+  window.dataLayer ??= [];
+  const items = lines.map(({ sku, quantity }) => {
+    const { name, cents } = productBySku(sku);
+    return { item_id: sku, item_name: name, quantity, price: cents / 100, total: (cents * quantity) / 100 };
+  });
+  window.dataLayer.push({ event, ecommerce: { currency: CURRENCY, items } });
+}
+
 // ---------------------------------------------------------------------------------------------------
 // The page itself. Its page view is captured: it has the title, and what `data-xdm-` attributes of the body say.
 
 const page = draw();
 
 if (page.product) sendCommerce("productViews", [{ sku: page.product.sku, quantity: 1 }]);
-if (page.name === "cart") sendCommerce("productListViews", cart.lines());
+if (page.name === "cart") pushToDataLayer("view_cart", cart.lines());
 if (page.name === "checkout" && cart.lines().length > 0) sendCommerce("checkouts", cart.lines());
 
 // ---------------------------------------------------------------------------------------------------
