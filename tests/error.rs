@@ -139,6 +139,12 @@ fn a_stack_is_its_frames_whoever_wrote_it() {
             "Error: no\nand why\n    at f (https://shop.example/a.js:1:2)",
             "at f (https://shop.example/a.js:1:2)",
         ),
+        (
+            "a message that the loader has cut",
+            "no:\n  at home, wh\0",
+            "Error: no:\n  at home, which is gone\n    at f (https://shop.example/a.js:1:2)",
+            "at f (https://shop.example/a.js:1:2)",
+        ),
         ("no frames", "no", "Error: no", ""),
         ("nothing", "no", "", ""),
     ] {
@@ -209,6 +215,10 @@ fn what_identifies_a_person_is_taken_out_before_anything_is_cut() {
         ("message", "card 4111 1111 1111 1111 declined", "card REDACTED declined"),
         ("message", &("a".repeat(250) + " anna@shop.example"), &("a".repeat(250) + " REDA")),
         ("name", "anna@shop.example", "REDACTED"),
+        // What the loader has cut there: half of it is left, which nothing knows for an address.
+        ("message", "no such user: anna@sh\0", "no such user:"),
+        ("message", "card 4111 1111 11\0", "card"),
+        ("name", "Error of anna@sh\0", "Error of"),
         ("source", "https://shop.example/?token=1a2b&b", "https://shop.example/?token=REDACTED&b"),
         ("source", "https://shop.example/anna%40shop.example", "https://shop.example/REDACTED"),
         (

@@ -74,7 +74,7 @@ const LANDMARKS: [(&str, &str, &str); 6] = [
     ("search", "search", "SEARCH"),
 ];
 /// Ends a text of which the loader has cut the rest off.
-const CUT: char = '\0';
+pub(super) const CUT: char = '\0';
 /// Attributes that start like this bring fields.
 const DATA: &str = "data-xdm-";
 /// The one whose value is a mapping.

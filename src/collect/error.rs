@@ -18,7 +18,7 @@
 //!
 //! A stack is frames, one a line, without the name and message that Chromium begins with.
 
-use super::click::{Address, Element, cut};
+use super::click::{Address, CUT, Element, cut};
 use super::context::Object;
 use super::redact::Redactor;
 use super::track::Options;
@@ -33,7 +33,7 @@ const MAX_FRAMES: usize = 10;
 const MAX_CHARS: usize = 255;
 
 /// Reads what the loader saw: `{kind, name, message, stack, source, line, column}`, each but the first only if it is
-/// known. `told` has the errors that this page load has told. `None` if it does not count.
+/// known; a name or message whose rest was not read ends in U+0000. `told` has the errors that this page load has told. `None` if it does not count.
 pub fn capture(
     seen: &str,
     moment: &Moment,
@@ -71,7 +71,7 @@ pub fn capture(
 
 /// A stack without the name and message at its beginning: `TypeError: message`, and frames from the next line on.
 fn calls<'a>(stack: &'a str, message: &str) -> &'a str {
-    match stack.split_once(message) {
+    match stack.split_once(message.trim_end_matches(CUT)) {
         Some((name, rest)) if name.ends_with(": ") && !name.contains(['\n', '@']) => rest,
         _ => stack,
     }

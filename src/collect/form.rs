@@ -38,7 +38,8 @@ const NAMES: [&str; 3] = ["name", "id", "aria-label"];
 
 /// Reads what the loader saw: `{name, id, action, method, since, fields}`, with the whole URL for `action`, and since
 /// how many milliseconds the same form was submitted before, if it was. Each field has its `tag`, attributes, whether
-/// it is `disabled`, whether it `holds` something, and whether it is `checked`. `None` if it does not count.
+/// it is `disabled`, whether it `holds` something, and whether it is `checked`. A
+/// text whose rest was not read ends in U+0000. `None` if it does not count.
 pub fn capture(
     seen: &str,
     moment: &Moment,

@@ -292,9 +292,12 @@ async function redact(browser) {
   stage.put(at, text, { "Content-Type": "text/javascript" });
   await script(tab, `${stage.origin + at}?token=canary6`);
   await run(tab, `Promise.reject("canary7@shop.test")`);
-  const told = await arrived(tab, 2);
+  // Half of it is read.
+  await run(tab, `reportError({ message: "far" + " ".repeat(4085) + "canary8@shop.test" })`);
+  const told = await arrived(tab, 3);
   const rejected = told.find(({ kind }) => kind === "unhandledrejection");
-  const { message, source, stack } = told.find(({ kind }) => kind === "error");
+  const { message, source, stack } = told.find(({ name }) => name === "Error");
+  assert.ok(messages(told).includes("far"));
   assert.equal(rejected.message, "REDACTED");
   assert.equal(message, "REDACTED and https://a.test/?token=REDACTED&b and REDACTED");
   assert.equal(source, `${stage.origin}/errors/REDACTED/x.js?token=REDACTED`);

@@ -1,7 +1,7 @@
 // Clicks: tells the core what was clicked and what is around it. What counts, and what it is called, is decided
 // there (src/collect/click.rs).
 
-import { attribute, get, is, MAX_ATTRIBUTE, resolved } from "./dom.js";
+import { attribute, CUT, cut, get, is, MAX_ATTRIBUTE, resolved } from "./dom.js";
 import { on } from "./safe.js";
 
 /** What takes input: what is in there is nobody's business. */
@@ -22,9 +22,6 @@ const MAX_PATH = 64;
 const MAX_TEXT = 4096;
 const MAX_NODES = 999;
 const MAX_DATA = 1e5;
-/** Ends what was cut: no half of an address is known for one, so the core takes the last words for nothing. */
-const CUT = "\0";
-const cut = (text, length) => (text.length > length ? text.slice(0, length) + CUT : text);
 
 /** The text of an element, as far as it is known without a layout. */
 function textOf(top) {

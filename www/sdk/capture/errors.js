@@ -1,6 +1,7 @@
 // Errors: tells the core what was thrown and not caught. What counts, and what is told of it, is decided there
 // (src/collect/error.rs).
 
+import { cut } from "./dom.js";
 import { on, safe } from "./safe.js";
 
 /** How much of a text is read. */
@@ -13,7 +14,7 @@ const lines = (stack) =>
 
 /** What was thrown, in words. It can be anything, and anything may happen when it is looked at. */
 function described(thrown) {
-  if (Object(thrown) !== thrown) return { message: String(thrown).slice(0, MAX_TEXT) };
+  if (Object(thrown) !== thrown) return { message: cut(String(thrown), MAX_TEXT) };
   const text = safe((key) => {
     const value = thrown[key];
     return typeof value === "string" ? value : undefined;
@@ -21,8 +22,8 @@ function described(thrown) {
   // What an object holds is nobody's business.
   const kind = safe(() => Object.prototype.toString.call(thrown));
   return {
-    name: text("name")?.slice(0, MAX_TEXT),
-    message: (text("message") ?? kind())?.slice(0, MAX_TEXT),
+    name: cut(text("name") ?? "", MAX_TEXT),
+    message: cut(text("message") ?? kind() ?? "", MAX_TEXT),
     stack: lines(text("stack") ?? ""),
   };
 }

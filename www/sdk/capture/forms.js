@@ -1,13 +1,13 @@
 // Forms: tells the core which form is submitted, and which of its fields hold something; never what they hold.
 // What counts, and what is told of it, is decided there (src/collect/form.rs).
 
-import { attribute, get, is, MAX_ATTRIBUTE, resolved } from "./dom.js";
+import { attribute, cut, get, is, MAX_ATTRIBUTE, resolved } from "./dom.js";
 import { on, safe } from "./safe.js";
 
 /** How many fields of a form are looked at. */
 const MAX_FIELDS = 1000;
 
-const short = (element, name) => attribute(element, name)?.slice(0, MAX_ATTRIBUTE);
+const short = (element, name) => cut(attribute(element, name) ?? "", MAX_ATTRIBUTE);
 
 /** Whether something can be read there. */
 const isWritten = (value) => /\S/.test(value ?? "");
