@@ -118,7 +118,13 @@ async function keepEntities(get, file) {
 export const openSite = (inlet, options) =>
   serve(join(root, "dist/site"), { inlet: inlet.origin, ...options });
 
-export const openBrowser = () => playwright.launch({ executablePath: chromium(), args: CHROMIUM_ARGS });
+/** @param {Record<string, string>} [env] of the browser's process, beside this one's */
+export const openBrowser = (env) =>
+  playwright.launch({
+    executablePath: chromium(),
+    args: CHROMIUM_ARGS,
+    env: { ...process.env, ...env },
+  });
 
 /** What most suites work with. It is closed when their tests are over. */
 export async function openSuite() {
