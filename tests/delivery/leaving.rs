@@ -608,6 +608,54 @@ fn nothing_is_trusted_that_flies_while_the_network_is_gone() {
 }
 
 #[test]
+fn nothing_that_flies_is_trusted_any_more_once_something_fails() {
+    for answer in [status(503), Answer::TimedOut, Answer::Unreachable] {
+        let mut page = Page::recalling(config(), ALL_WELL);
+        page.accept_all([1]);
+        page.commit();
+        page.page(PageEvent::Hidden);
+        assert_eq!(page.handoff(OWNER).1, ["life/m1"]);
+        page.accept(message(2, 100));
+        assert_eq!(page.sent_tickets(), [[1], [2]]);
+        page.answer(2, answer);
+        page.wait(50);
+        let kept = ["life/m1", "life/m2"].map(String::from).to_vec();
+        assert_eq!(page.handoff(OWNER), (kept, vec![]), "{answer:?}");
+        // The page crashes.
+        assert_eq!(page.next().sent_numbers(), [1, 2], "{answer:?}");
+    }
+}
+
+#[test]
+fn what_was_called_delivered_and_failed_is_kept_anew() {
+    let mut page = Page::recalling(config(), ALL_WELL);
+    page.accept_all([1]);
+    page.commit();
+    page.page(PageEvent::Hidden);
+    // Another page holds this one for gone, and believes its hand-off.
+    page.disk.clear();
+    page.handoffs.clear();
+    page.answer(1, Answer::TimedOut);
+    page.page(PageEvent::Leaving);
+    assert_eq!(page.next().sent_numbers(), [1]);
+}
+
+#[test]
+fn a_promise_that_the_browser_has_rejected_is_trusted_only_if_the_page_leaves() {
+    let mut page = Page::recalling(config(), ALL_WELL);
+    page.accept_all([1]);
+    page.commit();
+    page.page(PageEvent::Hidden);
+    assert_eq!(page.handoff(OWNER).1, ["life/m1"]);
+    page.answer(1, Answer::Unreachable);
+    assert_eq!(page.handoff(OWNER), (vec![String::from("life/m1")], vec![]));
+    page.page(PageEvent::Hidden);
+    assert_eq!(page.handoff(OWNER).1, [""; 0]);
+    page.page(PageEvent::Leaving);
+    assert_eq!(page.handoff(OWNER), (vec![], vec![String::from("life/m1")]));
+}
+
+#[test]
 fn a_plain_request_that_flies_at_leaving_dies_with_the_page_and_is_sent_again() {
     for (mode, handed_over, again) in
         [(Mode::Balanced, 0, 1), (Mode::AtLeastOnce, 0, 1), (Mode::AtMostOnce, 1, 0)]

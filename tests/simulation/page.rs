@@ -556,7 +556,7 @@ impl World<'_> {
     fn freeze(&mut self, page: usize) {
         for s in self.pages[page].slots.clone() {
             self.trust(s);
-            self.excuse_handed(s);
+            self.excuse_handed(s, true);
             // More than a hand-off holds: the page may end in the cache.
             self.slots[s].handoff_refused |= self.unsaved(s) > HANDOFF_BYTES;
             if self.slots[s].handoff_refused && self.slots[s].config.mode == Mode::AtMostOnce {
@@ -751,9 +751,9 @@ impl World<'_> {
     }
 
     /// `balanced`: what counts as handed over to an endpoint that was well: requests under way, those whose
-    /// promises were rejected right before the page left, and the deferred one. A page that goes into the
-    /// cache is told so when it goes, for it may end there.
-    fn excuse_handed(&mut self, s: usize) {
+    /// promises were rejected right before the page left (one that crashes had not taken them so), and the
+    /// deferred one. A page that goes into the cache is told so when it goes, for it may end there.
+    fn excuse_handed(&mut self, s: usize, leaves: bool) {
         let slot = &self.slots[s];
         if slot.config.mode != Mode::Balanced {
             return;
@@ -767,7 +767,7 @@ impl World<'_> {
                 handed.extend(req.events.iter().copied());
             }
         }
-        for doubt in &slot.doubts {
+        for doubt in slot.doubts.iter().filter(|_| leaves) {
             let well = doubt.well || well(doubt.url, Transport::Keepalive);
             if well && self.now - doubt.at <= self.doubt_lasts(slot.page) {
                 handed.extend(doubt.events.iter().copied());
@@ -796,7 +796,7 @@ impl World<'_> {
 
     /// Keeps account of what may be lost, or sent twice, by the end of this engine.
     fn account(&mut self, s: usize, how: End) {
-        self.excuse_handed(s);
+        self.excuse_handed(s, how == End::Gone);
         self.slots[s].handoff_refused |= how == End::Gone && self.unsaved(s) > HANDOFF_BYTES;
         if self.slots[s].handoff_refused && self.slots[s].config.mode == Mode::AtMostOnce {
             self.excuse_drawn(s);

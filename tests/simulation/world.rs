@@ -747,6 +747,11 @@ impl<'a> World<'a> {
         slot.down = !alive;
         if !good || !whole {
             slot.last_failure = self.now;
+            // A page that is back from the cache may see that what it had taken as delivered was not: nothing
+            // of what is under way still is, for something has gone wrong.
+            for &n in slot.open.iter().flat_map(|&open| &self.reqs[open].events) {
+                self.events[n as usize].trusted = false;
+            }
         }
         let Some(transport) = transport else { return };
         let until = &mut slot.health[url as usize][transport as usize];

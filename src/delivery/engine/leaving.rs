@@ -170,6 +170,7 @@ impl Engine {
             item.handed |= lasting || self.config.mode == Mode::AtMostOnce;
             item.trusted = self.config.mode == Mode::Balanced
                 && lasting
+                && (self.left || !flight.doubted)
                 && self.online
                 && self.healthy.contains(&(flight.url, flight.transport));
         }

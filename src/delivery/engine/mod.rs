@@ -140,7 +140,15 @@ impl Item {
     fn back_to_waiting(&mut self) {
         self.place = Place::Waiting;
         self.handed = false;
-        self.trusted = false;
+        self.distrust();
+    }
+
+    /// Something has gone wrong: it is not to be taken as delivered any more. The hand-off has said that it
+    /// is, and one that held this page for gone may have removed its record.
+    fn distrust(&mut self) {
+        if std::mem::take(&mut self.trusted) {
+            self.safe = false;
+        }
     }
 }
 
@@ -485,6 +493,10 @@ impl Engine {
                 }
                 if self.left {
                     self.give_doubted();
+                } else {
+                    // Only if the page leaves now: it may as well live on, and crash.
+                    let flying = Place::Flying(request);
+                    self.items.iter_mut().filter(|item| item.place == flying).for_each(Item::distrust);
                 }
             } else {
                 let flight = self.flights.swap_remove(at);

@@ -420,6 +420,8 @@ impl Engine {
             self.healthy.clear();
             self.remember(now, fx);
         }
+        // So none of what is under way is certain to arrive.
+        self.items.iter_mut().for_each(Item::distrust);
         let wait = self.backoff.fail();
         // What the server asked for holds, whatever comes in between.
         let told = if self.told_to_wait { self.not_before } else { 0 };
