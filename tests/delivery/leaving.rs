@@ -656,6 +656,18 @@ fn a_promise_that_the_browser_has_rejected_is_trusted_only_if_the_page_leaves() 
 }
 
 #[test]
+fn what_the_hand_off_of_a_hidden_page_has_no_room_for_is_written_at_once() {
+    for (quota, writes) in [(5_000_000, 0), (100, 1)] {
+        let mut page = Page::new(config());
+        page.page(PageEvent::Offline);
+        page.page(PageEvent::Hidden);
+        page.handoff_quota = quota;
+        page.accept(message(1, 100));
+        assert_eq!(page.writes.len(), writes);
+    }
+}
+
+#[test]
 fn a_plain_request_that_flies_at_leaving_dies_with_the_page_and_is_sent_again() {
     for (mode, handed_over, again) in
         [(Mode::Balanced, 0, 1), (Mode::AtLeastOnce, 0, 1), (Mode::AtMostOnce, 1, 0)]
@@ -982,13 +994,11 @@ fn what_a_beacon_took_and_no_outbox_keeps_is_kept_by_the_page_that_comes_back() 
     for (put, commit) in [(false, false), (true, false), (true, true)] {
         let mut page = Page::new(Config { mode: Mode::AtLeastOnce, ..beacons() });
         page.handoff_quota = 0;
-        page.page(PageEvent::Hidden);
+        page.page(if put { PageEvent::Hidden } else { PageEvent::Leaving });
         page.accept(message(1, 100));
         page.tell(|engine, now, fx| engine.answer(1, Answer::BeaconTaken, now, fx));
         assert_eq!(page.fate(1), Some(Fate::HandedOver));
-        if put {
-            page.wait(0);
-        }
+        assert_eq!(page.writes.len(), usize::from(put));
         page.page(PageEvent::Leaving);
         page.pass(5_000);
         page.restore("again");

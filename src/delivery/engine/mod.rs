@@ -781,6 +781,11 @@ impl Engine {
             }
         }
         self.hand_off(fx);
+        // What the hand-off has no room for cannot wait for the timers of a page that is not seen.
+        let told = self.handoffs.is_empty();
+        if told && self.hidden && self.items.iter().any(|item| self.unsaved(item) && !item.in_handoff) {
+            self.save(now, fx);
+        }
         self.settle_safe(now, fx);
         self.sleep(now, fx);
     }
