@@ -974,6 +974,25 @@ fn what_flies_when_the_page_comes_back_keeps_the_hand_off_that_keeps_it() {
 }
 
 #[test]
+fn what_others_took_over_before_its_transaction_was_heard_of_is_found_under_their_name() {
+    let mut page = Page::new(config());
+    page.page(PageEvent::Offline);
+    page.handoff_quota = 0;
+    page.accept_all([1]);
+    page.page(PageEvent::Leaving);
+    let (op, _) = page.writes.remove(0);
+    page.pass(5_000);
+    page.restore("again");
+    page.plant("other", &[("other/m1", 1)], &[]);
+    page.lease(true);
+    page.survey(&[]);
+    page.tell(|engine, now, fx| engine.written(op, Some(vec![]), now, fx));
+    page.commit();
+    assert_eq!(page.keys(), ["again/m1"]);
+    assert!(page.handoffs.is_empty());
+}
+
+#[test]
 fn an_answer_that_is_seen_by_a_page_that_came_back_twice_is_told_of_the_record_that_there_is() {
     let mut page = back_from_cache(config(), "");
     page.page(PageEvent::Leaving);

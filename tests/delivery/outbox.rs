@@ -699,6 +699,20 @@ fn what_another_page_claimed_first_is_not_sent() {
 }
 
 #[test]
+fn what_others_took_from_a_page_that_lives_is_put_back_with_their_hand_off() {
+    let mut page = Page::new(config());
+    page.page(PageEvent::Offline);
+    page.accept_all([1]);
+    page.commit();
+    // The other held this page for gone.
+    page.disk.clear();
+    page.plant("other", &[("other/m1", 1)], &[]);
+    page.lead(&[]);
+    assert_eq!(page.keys(), ["life/m1"]);
+    assert!(page.handoffs.is_empty());
+}
+
+#[test]
 fn a_survey_that_ends_without_the_lease_takes_nothing() {
     let mut page = Page::new(config());
     page.disk.insert(String::from("gone/m1"), record(&page.config, 1, page.now.wall));

@@ -240,6 +240,18 @@ impl Page {
         self.commit();
     }
 
+    /// What a page of this name has handed off: records, by key and ticket, and tombstones.
+    pub fn plant(&mut self, owner: &str, records: &[(&str, Ticket)], gone: &[&str]) {
+        let wall = self.now.wall;
+        let record =
+            |(key, ticket): &(&str, Ticket)| (String::from(*key), record(&self.config, *ticket, wall));
+        let handoff = Handoff {
+            records: records.iter().map(record).collect(),
+            gone: gone.iter().map(|key| String::from(*key)).collect(),
+        };
+        self.handoffs.insert(String::from(owner), handoff.write(&self.config));
+    }
+
     pub fn tell(&mut self, tell: impl FnOnce(&mut Engine, Now, &mut Vec<Effect>)) {
         let mut fx = Vec::new();
         tell(&mut self.engine, self.now, &mut fx);

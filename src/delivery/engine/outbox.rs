@@ -209,16 +209,21 @@ impl Engine {
                 write.deletes.push(key);
                 continue;
             };
+            let to = key_of(&self.owner, rid);
             // Left behind under an earlier name, and there is no word of it: now there is.
-            let asked = |item: &Item| item.rid == rid && item.copy.as_ref() == Some(&key);
+            let asked = |item: &Item| item.rid == rid && item.copy.as_ref().is_some_and(|copy| *copy != to);
             for item in self.take_where(|item| item.drawing.is_some() && asked(item)) {
                 self.give_up(item, fx);
             }
             let adopted_before = self.work.iter().flat_map(|work| &work.adopted).map(|(_, item)| item);
             if self.items.iter().chain(adopted_before).any(|item| item.rid == rid) {
+                // Taken from this page while it was held for gone, and nobody else keeps it from now on.
+                let ours = |item: &Item| item.rid == rid && item.is_safe() && item.copy.as_ref() == Some(&to);
+                if !on_disk && self.items.iter().any(ours) {
+                    write.puts.push((to, text));
+                }
                 continue;
             }
-            let to = key_of(&self.owner, rid);
             let mut claim = None;
             if on_disk {
                 claim = Some(write.claims.len());
