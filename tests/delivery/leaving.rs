@@ -974,6 +974,36 @@ fn what_flies_when_the_page_comes_back_keeps_the_hand_off_that_keeps_it() {
 }
 
 #[test]
+fn what_others_took_over_while_it_flies_is_left_alone_until_the_answer_is_known() {
+    // The hand-off that keeps it still stands: the other has put it on disk, and was gone then. Or the other
+    // handed it off in turn.
+    for on_disk in [true, false] {
+        for (answer, again) in [(status(200), false), (status(503), true)] {
+            let mut page = back_from_cache(config(), "");
+            let kept = std::mem::take(&mut page.disk).remove("life/m1").expect("it was left on disk");
+            if on_disk {
+                page.plant(OWNER, &[("life/m1", 1)], &[]);
+                page.disk.insert(String::from("other/m1"), kept);
+            } else {
+                page.plant("other", &[("other/m1", 1)], &[]);
+            }
+            page.lead(&[]);
+            assert_eq!((page.handoffs.len(), page.sent_tickets()), (1, vec![]), "{on_disk} {answer:?}");
+            page.answer(1, answer);
+            page.serve(MINUTE, |_| status(200));
+            page.survey(&[]);
+            page.serve(1_000, |_| status(200));
+            assert_eq!(page.sent_tickets().len(), usize::from(again), "{on_disk} {answer:?}");
+            assert_eq!(page.engine.counts().delivered, 1, "{on_disk} {answer:?}");
+            page.page(PageEvent::Leaving);
+            let mut next = page.next();
+            assert_eq!(next.sent_tickets(), NONE, "{on_disk} {answer:?}");
+            assert_eq!(next.keys(), [""; 0], "{on_disk} {answer:?}");
+        }
+    }
+}
+
+#[test]
 fn what_others_took_over_before_its_transaction_was_heard_of_is_found_under_their_name() {
     let mut page = Page::new(config());
     page.page(PageEvent::Offline);
@@ -990,6 +1020,36 @@ fn what_others_took_over_before_its_transaction_was_heard_of_is_found_under_thei
     page.commit();
     assert_eq!(page.keys(), ["again/m1"]);
     assert!(page.handoffs.is_empty());
+}
+
+#[test]
+fn what_a_page_that_came_back_saw_answered_is_not_sent_under_any_name() {
+    // The page that took it over was gone before its transaction was committed; or it lives, and waits.
+    let mut page = Page::new(config());
+    page.disk.insert(String::from("other/m1"), record(&page.config, 1, page.now.wall));
+    page.plant("again", &[], &["life/m1"]);
+    page.lead(&[]);
+    assert_eq!((page.sent_tickets(), page.keys()), (vec![], vec![]));
+
+    for live in [&["again"][..], &[]] {
+        let mut page = Page::new(config());
+        page.page(PageEvent::Offline);
+        page.disk.insert(String::from("away/m1"), record(&page.config, 1, page.now.wall));
+        page.lead(&[]);
+        assert_eq!(page.keys(), ["life/m1"]);
+        page.plant("again", &[], &["away/m1"]);
+        page.wait(MINUTE);
+        page.survey(live);
+        page.commit();
+        page.page(PageEvent::Online);
+        assert_eq!((page.sent_tickets(), page.keys()), (vec![], vec![]), "{live:?}");
+    }
+
+    // What it only moves is not gone.
+    let mut page = Page::new(config());
+    page.plant("again", &[("again/m1", 1)], &["away/m1"]);
+    page.lead(&[]);
+    assert_eq!(page.sent_tickets(), [[1]]);
 }
 
 #[test]

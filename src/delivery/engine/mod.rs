@@ -1001,6 +1001,10 @@ fn url(packed: &[usize]) -> Url {
     if packed.len() == 1 { Url::Single } else { Url::Batch }
 }
 
+fn owner_of(key: &str) -> &str {
+    key.split('/').next().unwrap_or_default()
+}
+
 fn rid_of(key: &str) -> &str {
     key.split('/').nth(1).unwrap_or_default()
 }

@@ -150,7 +150,7 @@ impl Engine {
         let mut handed: Vec<(String, String)> = Vec::new();
         let mut gone: Vec<String> = Vec::new();
         let mut taken = Vec::new();
-        // What stands in hand-offs that are left alone for now.
+        // What stands in hand-offs that are left alone for now, whoever has taken it over by now.
         let mut left: Vec<String> = Vec::new();
         let mut answered = self.answered.clone();
         for (owner, text) in survey.handoffs {
@@ -164,13 +164,18 @@ impl Engine {
             match Handoff::read(&self.config, &text) {
                 Err(Unreadable::Foreign) => continue,
                 Err(Unreadable::Corrupt) => self.records_dropped += 1,
-                // What stands in it is being taken over already, or some of it is still in flight here.
-                Ok(mut handoff) if self.is_in_use(&owner, &handoff) => {
-                    gone.append(&mut handoff.gone);
-                    left.extend(handoff.records.into_iter().map(|(key, _)| key));
-                    continue;
-                }
                 Ok(mut handoff) => {
+                    // What it left behind under an earlier name and saw answered: another may keep it by now.
+                    // What it was taking over itself stands in it, under its own name.
+                    let moved = |rid: &str| handoff.records.iter().any(|(key, _)| rid_of(key) == rid);
+                    let seen = |key: &&String| owner_of(key) != owner && !moved(rid_of(key));
+                    answered.extend(handoff.gone.iter().filter(seen).cloned());
+                    if self.is_in_use(&owner, &handoff) {
+                        // It is being taken over already, or some of it is still in flight here.
+                        gone.append(&mut handoff.gone);
+                        left.extend(handoff.records.iter().map(|(key, _)| String::from(rid_of(key))));
+                        continue;
+                    }
                     if self.config.mode == Mode::AtMostOnce {
                         // Nobody else may find it from now on, even if the lease should be lost.
                         fx.push(Effect::Handoff { owner: owner.clone(), text: String::new() });
@@ -183,14 +188,18 @@ impl Engine {
             write.handoffs.push(owner);
         }
         let on_disk = survey.records.iter().filter(|(key, _)| {
-            let owner = key.split('/').next().unwrap_or_default();
-            self.is_orphan(owner, &survey.live)
+            self.is_orphan(owner_of(key), &survey.live)
                 && !handed.iter().any(|(handed, _)| handed == key)
-                && !left.contains(key)
+                && !left.iter().any(|rid| rid == rid_of(key))
         });
         let on_disk: Vec<(bool, String, String)> =
             on_disk.map(|(key, text)| (true, key.clone(), text.clone())).collect();
         let handed = handed.into_iter().map(|(key, text)| (false, key, text));
+        // Taken over by this page before the answer was seen by the one that it comes from.
+        let over = |item: &Item| answered.iter().any(|key| rid_of(key) == item.rid);
+        for item in self.take_where(|item| !matches!(item.place, Place::Flying(_)) && over(item)) {
+            self.deliver(item, fx);
+        }
         for (on_disk, key, text) in on_disk.into_iter().chain(handed) {
             let rid = rid_of(&key);
             let record = match Record::read(&self.config, &text) {
@@ -278,8 +287,7 @@ impl Engine {
     /// A hand-off is taken over as a whole. One that keeps what this page left behind under an earlier name
     /// has to wait until the answer is known: then all of it is an orphan, or what was answered is told.
     fn is_in_use(&self, owner: &str, handoff: &Handoff) -> bool {
-        let flies =
-            |key: &String| self.items.iter().any(|item| item.abandoned && item.copy.as_ref() == Some(key));
+        let flies = |key: &str| self.items.iter().any(|item| item.abandoned && item.rid == rid_of(key));
         self.work.iter().any(|work| work.handoffs.iter().any(|taken| taken == owner))
             || self.consent == Consent::In && handoff.records.iter().any(|(key, _)| flies(key))
     }
