@@ -517,6 +517,18 @@ fn consent_refused_while_the_record_is_on_its_way_to_disk_removes_it_from_there(
 }
 
 #[test]
+fn consent_refused_while_a_hand_off_is_taken_over_hands_nothing_off() {
+    let mut page = Page::new(Config { mode: Mode::AtMostOnce, ..config() });
+    page.plant("gone", &[("gone/m1", 1)], &[]);
+    page.lease(true);
+    page.survey(&[]);
+    assert!(page.handoffs.is_empty());
+    page.consent(Consent::Out);
+    page.page(PageEvent::Leaving);
+    assert_eq!(page.handoff(OWNER).0, [""; 0]);
+}
+
+#[test]
 fn consent_refused_from_the_beginning_still_purges_the_outbox() {
     let mut page = Page::born(config(), Birth { consent: Consent::Out, ..Birth::default() });
     assert_eq!(page.opened, [OWNER]);

@@ -319,7 +319,10 @@ impl Engine {
                 // Taken from a hand-off that is no more, and maybe not on disk yet.
                 for work in self.work.iter().filter(|work| !work.taken.is_empty()) {
                     handoff.gone.extend(work.deletes.iter().cloned());
-                    for (_, item) in work.adopted.iter().filter(|(claim, _)| claim.is_none()) {
+                    // After a refusal nothing is to be kept.
+                    let kept =
+                        |(claim, _): &&(Option<usize>, Item)| claim.is_none() && self.consent != Consent::Out;
+                    for (_, item) in work.adopted.iter().filter(kept) {
                         handoff.records.push((key_of(&self.owner, &item.rid), self.record(item)));
                     }
                 }
