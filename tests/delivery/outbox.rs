@@ -157,6 +157,23 @@ fn what_an_aborted_transaction_was_to_remove_is_in_the_hand_off() {
 }
 
 #[test]
+fn a_transaction_that_is_committed_ends_the_rest_of_the_disk() {
+    let mut page = Page::new(config());
+    page.accept_all([1]);
+    page.abort();
+    assert!(!page.engine.notes().durable);
+    page.disk.insert(String::from("gone/m2"), record(&page.config, 2, page.now.wall));
+    page.lease(true);
+    page.survey(&[]);
+    page.commit();
+    assert!(page.engine.notes().durable);
+    page.answer_next(status(200));
+    page.answer_next(status(200));
+    page.commit();
+    assert_eq!(page.keys(), [""; 0]);
+}
+
+#[test]
 fn a_disk_that_does_not_answer_gets_no_more_and_holds_nothing_up() {
     let mut page = Page::new(config());
     page.accept_all([1]);

@@ -625,6 +625,8 @@ impl Engine {
             }
             match done {
                 Some(claimed) => {
+                    // The disk is well.
+                    self.disk_rests_until = 0;
                     self.heard(work.deadline - DISK_TIMEOUT_MS);
                     let drawn = !work.drawn.is_empty();
                     self.committed(work, &claimed, fx);
