@@ -558,7 +558,17 @@ impl World<'_> {
             self.trust(s);
             self.excuse_handed(s, true);
             // More than a hand-off holds: the page may end in the cache.
-            self.slots[s].handoff_refused |= self.unsaved(s) > HANDOFF_BYTES;
+            if self.unsaved(s) > HANDOFF_BYTES {
+                self.slots[s].handoff_refused = true;
+                // What is in neither is kept in memory until its transaction is heard of: should the page be
+                // back before that and go again, it cannot know that others have found it on disk.
+                for op in &self.slots[s].ops {
+                    for n in &self.ops[*op].puts {
+                        let event = &mut self.events[*n as usize];
+                        event.contested |= event.in_handoff == 0;
+                    }
+                }
+            }
             if self.slots[s].handoff_refused && self.slots[s].config.mode == Mode::AtMostOnce {
                 self.excuse_drawn(s);
             }
@@ -741,8 +751,13 @@ impl World<'_> {
     /// How much of what this instance has is in memory alone, as far as it knows: it does not know what
     /// others took that held it for gone.
     fn unsaved(&self, s: usize) -> usize {
-        let events = self.slots[s].obtained.keys().map(|n| &self.events[*n as usize]);
-        let unsaved = events.filter(|event| event.on_disk == 0 && (!event.resolved() || event.contested));
+        let told = |n: &u32| !self.slots[s].ops.iter().any(|op| self.ops[*op].puts.contains(n));
+        let unsaved = self.slots[s].obtained.keys().filter(|n| {
+            let event = &self.events[**n as usize];
+            let mine = event.on_disk > 0 && (event.keeper == s || !event.contested) && told(n);
+            !mine && (!event.resolved() || event.contested)
+        });
+        let unsaved = unsaved.map(|n| &self.events[*n as usize]);
         // `atMostOnce`: on its way off the disk.
         let claims = self.slots[s].ops.iter().flat_map(|op| &self.ops[*op].write.claims);
         let drawn = claims.filter(|claim| claim.record.is_empty()).filter_map(|claim| number(&claim.from));

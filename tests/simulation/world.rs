@@ -107,6 +107,8 @@ pub struct Op {
     pub incarnation: u32,
     pub id: DiskOp,
     pub write: Write,
+    /// The messages it puts, of which its page does not know yet that they are on disk.
+    pub puts: Vec<u32>,
     pub begun: Millis,
     pub issued: Millis,
     pub lost: bool,
@@ -802,6 +804,7 @@ impl<'a> World<'a> {
             slot,
             incarnation,
             id,
+            puts: write.puts.iter().filter_map(|(key, _)| number(key)).collect(),
             write,
             begun: self.now,
             issued: self.slots[slot].surveyed.as_ref().map_or(self.now, |(at, _)| *at).min(self.now),
