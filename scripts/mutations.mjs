@@ -78,8 +78,8 @@ const MUTATIONS = [
     edits: [
       {
         file: "src/delivery/stamp.rs",
-        from: "(0..=HOLDS_MS).contains(&left)",
-        to: "(left <= HOLDS_MS)",
+        from: "|age| (0..=HOLDS_MS).contains(age)",
+        to: "|age| *age >= 0",
       },
     ],
   },
