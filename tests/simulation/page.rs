@@ -830,7 +830,10 @@ impl World<'_> {
             let event = &mut self.events[n as usize];
             if let Some((taker, _, at)) = event.taken {
                 let recent = abrupt && (self.now - at <= slack || disk_trouble);
-                if taker == s && event.kept() && (recent || slot.handoff_refused || nowhere) {
+                // What an engine that traps was putting on disk gets there after it, and nobody is left to tell
+                // of its removal should that be lost.
+                let coming = slot.ops.iter().any(|op| self.ops[*op].puts.contains(&n));
+                if taker == s && (event.kept() || coming) && (recent || slot.handoff_refused || nowhere) {
                     event.forgotten = true;
                 }
             }
