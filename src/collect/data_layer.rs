@@ -13,6 +13,7 @@
 //!
 //! Values keep the types they have. One that no event can hold, as an array with an empty element, is left out.
 
+use super::context::Object;
 use super::{Captured, Moment};
 use crate::fault::{Fault, Reason};
 use crate::json::{self, Elements, Kind};
@@ -75,9 +76,9 @@ fn check(entry: &str) -> Result<(), Fault> {
     if json::kind(entry) == Kind::Null {
         return Ok(());
     }
-    let mut flat = String::from("{");
+    let mut flat = Object::new();
     each(entry, |name, source| {
-        push_member(&mut flat, &sample(name), "0");
+        flat.raw(&sample(name), "0");
         let fits = match json::kind(source) {
             Kind::Number | Kind::Boolean => true,
             Kind::String => {
@@ -90,8 +91,7 @@ fn check(entry: &str) -> Result<(), Fault> {
         };
         if fits { Ok(()) } else { Err(Fault::new(Reason::NotASource)) }
     })?;
-    flat.push('}');
-    mapping::nest(&flat)?;
+    mapping::nest(&flat.close())?;
     Ok(())
 }
 
@@ -148,16 +148,15 @@ pub fn capture(
         if value.is_empty() {
             continue;
         }
-        let (mut field, mut kept) = (String::from("{"), String::new());
-        push_member(&mut field, path, value);
-        field.push('}');
-        match json::merge(&[&field], &mut kept) {
+        let (mut field, mut kept) = (Object::new(), String::new());
+        field.raw(path, value);
+        match json::merge(&[&field.close()], &mut kept) {
             Ok(true) => fields.push((String::from(path), kept)),
             Ok(false) => {}
             Err(fault) => blame(fault),
         }
     }
-    let mut xdm = super::context::Object::new();
+    let mut xdm = Object::new();
     xdm.text(EVENT_TYPE, &event_type);
     let captured = Captured {
         moment: moment.clone(),
@@ -223,7 +222,7 @@ fn elements(entry: &str, list: &str, values: &str) -> String {
     }
     let mut out = String::from("[");
     loop {
-        let (mut flat, mut more, mut known) = (String::from("{"), false, false);
+        let (mut flat, mut more, mut known) = (Object::new(), false, false);
         for Column(rest, elements, value) in &mut columns {
             let mut value = *value;
             if let Some(elements) = elements {
@@ -235,16 +234,15 @@ fn elements(entry: &str, list: &str, values: &str) -> String {
             if !value.is_empty() {
                 let mut path = String::from(EVENT_TYPE);
                 path.push_str(rest);
-                push_member(&mut flat, &path, value);
+                flat.raw(&path, value);
             }
         }
-        flat.push('}');
         if !more {
             out.push(']');
             return out;
         }
         // Any name does: what comes after it may be a member, an element, or nothing.
-        let nested = mapping::nest(&flat).unwrap_or_default();
+        let nested = mapping::nest(&flat.close()).unwrap_or_default();
         if let Some(element) = json::find(&nested, EVENT_TYPE).filter(|_| known) {
             if out.len() > 1 {
                 out.push(',');
@@ -252,14 +250,4 @@ fn elements(entry: &str, list: &str, values: &str) -> String {
             out.push_str(element);
         }
     }
-}
-
-/// Adds a member to an object that is not closed yet.
-fn push_member(object: &mut String, key: &str, value: &str) {
-    if object.len() > 1 {
-        object.push(',');
-    }
-    json::push_string(object, key);
-    object.push(':');
-    object.push_str(value);
 }

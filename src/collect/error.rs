@@ -18,8 +18,8 @@
 //!
 //! A stack is frames, one a line, without the name and message that Chromium begins with.
 
-use super::click::{Address, CUT, Element, cut};
 use super::context::Object;
+use super::element::{Address, CUT, Element, cut};
 use super::redact::Redactor;
 use super::track::Options;
 use super::{Captured, Moment};
@@ -33,7 +33,8 @@ const MAX_FRAMES: usize = 10;
 const MAX_CHARS: usize = 255;
 
 /// Reads what the loader saw: `{kind, name, message, stack, source, line, column}`, each but the first only if it is
-/// known; a name or message whose rest was not read ends in U+0000. `told` has the errors that this page load has told. `None` if it does not count.
+/// known; a name or message whose rest was not read ends in U+0000. `told` has the errors that this page load has
+/// told. `None` if it does not count.
 pub fn capture(
     seen: &str,
     moment: &Moment,

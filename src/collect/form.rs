@@ -18,8 +18,8 @@
 //! selected. Buttons, hidden fields, and what is disabled hold nothing that anybody has filled in. What a
 //! field holds does not come here.
 
-use super::click::{Address, Element, cut};
 use super::context::Object;
+use super::element::{Address, Element, cut};
 use super::redact::Redactor;
 use super::track::Options;
 use super::{Captured, Moment};
@@ -38,8 +38,8 @@ const NAMES: [&str; 3] = ["name", "id", "aria-label"];
 
 /// Reads what the loader saw: `{name, id, action, method, since, fields}`, with the whole URL for `action`, and since
 /// how many milliseconds the same form was submitted before, if it was. Each field has its `tag`, attributes, whether
-/// it is `disabled`, whether it `holds` something, and whether it is `checked`. A
-/// text whose rest was not read ends in U+0000. `None` if it does not count.
+/// it is `disabled`, whether it `holds` something, and whether it is `checked`. A text whose rest was not read ends in
+/// U+0000. `None` if it does not count.
 pub fn capture(
     seen: &str,
     moment: &Moment,

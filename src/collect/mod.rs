@@ -6,6 +6,7 @@
 pub mod click;
 mod context;
 pub mod data_layer;
+mod element;
 pub mod engagement;
 pub mod error;
 pub mod form;
@@ -15,7 +16,6 @@ pub mod referrer;
 pub mod track;
 pub mod web_vitals;
 
-use crate::json;
 use crate::settings::Contexts;
 use context::Object;
 pub use context::{Moment, Page, Reading, context};
@@ -53,14 +53,12 @@ impl Captured {
     fn told(event_type: &str, moment: &Moment, path: Option<&str>, details: &str, redacted: u32) -> Captured {
         let mut xdm = Object::new();
         xdm.text("eventType", event_type);
-        let mut mapping = String::new();
-        if let Some(path) = path {
-            mapping.push('{');
-            json::push_string(&mut mapping, path);
-            mapping.push(':');
-            mapping.push_str(details);
-            mapping.push('}');
-        }
+        let place = |path: &str| {
+            let mut flat = Object::new();
+            flat.raw(path, details);
+            flat.close()
+        };
+        let mapping = path.map(place).unwrap_or_default();
         Captured {
             moment: moment.clone(),
             xdm: xdm.close(),
