@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { engineNames, openEngine } from "./engines.mjs";
+import { engineNames, inParts } from "./engines.mjs";
 import { openGate, openInlet, openStage, optionsFor, page, until } from "./support.mjs";
 
 const { cases } = JSON.parse(readFileSync(new URL("clicks/cases.json", import.meta.url), "utf8"));
@@ -302,14 +302,8 @@ async function qualify(browser) {
 }
 
 for (const engine of engineNames) {
-  test(engine, async (t) => {
-    const browser = await openEngine(engine);
-    const part = (name, run) =>
-      t.test(name, async () => {
-        await inlet.reset();
-        await run();
-      });
-    try {
+  test(engine, (t) =>
+    inParts(t, engine, inlet.reset, async (browser, part) => {
       await part("what arrives of each element is what the data file says", () => clickAll(engine, browser));
       for (const [name, way] of Object.entries(WAYS))
         await part(`a click that navigates arrives and holds nothing up: ${name}`, () =>
@@ -317,8 +311,6 @@ for (const engine of engineNames) {
         );
       await part("whatever the page has broken, it does not hear of it", () => survive(browser));
       await part("the site's qualifier tells downloads, and a bad one is refused", () => qualify(browser));
-    } finally {
-      await browser.close();
-    }
-  });
+    }),
+  );
 }

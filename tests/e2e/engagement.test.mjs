@@ -3,19 +3,19 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { engineNames, openEngine } from "./engines.mjs";
+import { engineNames, openEngine, openEngines } from "./engines.mjs";
 import { baseCode, openInlet, openStage, optionsFor, until } from "./support.mjs";
 
 let inlet, stage;
-/** One browser of each engine, once it is needed. */
-const browsers = new Map();
+const browsers = openEngines();
+const { open } = browsers;
 
 before(async () => {
   inlet = await openInlet();
   stage = await openStage();
 });
 after(async () => {
-  for (const browser of browsers.values()) await browser.close();
+  await browsers.close();
   await stage?.close();
   await inlet?.close();
 });
@@ -23,11 +23,6 @@ after(async () => {
 let folders = 0;
 /** The beginning of paths that no other test has: what comes of its pages later is not taken for another's. */
 const folder = () => `/${++folders}`;
-
-async function open(engine, url, options) {
-  if (!browsers.has(engine)) browsers.set(engine, await openEngine(engine));
-  return browsers.get(engine).open(url, options);
-}
 
 /**
  * Runs in the page, before anything else: notes when it is shown and hidden, and holds the clock for as long as

@@ -87,6 +87,39 @@ export async function openEngine(name, { profile, attended = true, ...options } 
   }
 }
 
+/** A browser of each engine, started when a page is first opened in it. */
+export function openEngines() {
+  const browsers = new Map();
+  return {
+    open: async (engine, url, options) => {
+      if (!browsers.has(engine)) browsers.set(engine, await openEngine(engine));
+      return browsers.get(engine).open(url, options);
+    },
+    close: async () => {
+      for (const browser of browsers.values()) await browser.close();
+    },
+  };
+}
+
+/**
+ * Runs a test in parts, all in one browser. `run` is given the browser and `part(name, act)`, which calls `reset` first.
+ *
+ * @param {import("node:test").TestContext} t
+ */
+export async function inParts(t, engine, reset, run) {
+  const browser = await openEngine(engine);
+  const part = (name, act) =>
+    t.test(name, async () => {
+      await reset();
+      await act();
+    });
+  try {
+    await run(browser, part);
+  } finally {
+    await browser.close();
+  }
+}
+
 /** Tabs; the commands of all of them take turns. New ones are opened from the first, since any other may crash. */
 function tabsOf(driver, first, type) {
   const at = (handle, ...command) => driver.inOrder([["switch", { handle, name: handle }], command]);

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { engineNames, openEngine } from "./engines.mjs";
+import { engineNames, inParts } from "./engines.mjs";
 import { noteListener, openInlet, openStage, optionsFor, page, until } from "./support.mjs";
 
 let inlet, stage, other;
@@ -375,14 +375,8 @@ async function stayQuiet(browser) {
 }
 
 for (const engine of engineNames) {
-  test(engine, async (t) => {
-    const browser = await openEngine(engine);
-    const part = (name, run) =>
-      t.test(name, async () => {
-        await inlet.reset();
-        await run();
-      });
-    try {
+  test(engine, (t) =>
+    inParts(t, engine, inlet.reset, async (browser, part) => {
       for (const name of Object.keys(THROWN)) await part(`told: ${name}`, () => throwOne(browser, name));
       await part("a place is told, and the innermost frames", () => tellPlaces(browser));
       await part("what is none, or another's, is not told", () => hideFromOthers(engine, browser));
@@ -390,8 +384,6 @@ for (const engine of engineNames) {
       await part("what identifies a person is taken out", () => redact(browser));
       await part("errors about errors come to an end", () => endLoops(browser));
       await part("no fault of the library is told", () => stayQuiet(browser));
-    } finally {
-      await browser.close();
-    }
-  });
+    }),
+  );
 }

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { engineNames, openEngine } from "./engines.mjs";
+import { engineNames, inParts } from "./engines.mjs";
 import { noteListener, openGate, openInlet, openStage, optionsFor, page, until } from "./support.mjs";
 
 let inlet, stage;
@@ -555,14 +555,8 @@ async function stayAway(browser) {
 }
 
 for (const engine of engineNames) {
-  test(engine, async (t) => {
-    const browser = await openEngine(engine);
-    const part = (name, run) =>
-      t.test(name, async () => {
-        await inlet.reset();
-        await run();
-      });
-    try {
+  test(engine, (t) =>
+    inParts(t, engine, inlet.reset, async (browser, part) => {
       await part("fields that hold something are told by their names", () => tellFields(browser));
       for (const name of Object.keys(WAYS))
         await part(`counts ${WAYS[name].times ?? 1}: ${name}`, () => submit(browser, name));
@@ -571,8 +565,6 @@ for (const engine of engineNames) {
       await part("what was typed is found in no request", () => hideValues(browser));
       await part("whatever the page has broken, it does not hear of it", () => survive(browser));
       await part("nothing is fetched unless it is asked for", () => stayAway(browser));
-    } finally {
-      await browser.close();
-    }
-  });
+    }),
+  );
 }

@@ -5,13 +5,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { engineNames, openEngine } from "./engines.mjs";
+import { engineNames, openEngine, openEngines } from "./engines.mjs";
 import { buildRouters } from "./routers/build.mjs";
 import { baseCode, openInlet, openStage, optionsFor, until } from "./support.mjs";
 
 let inlet, stage;
-/** One browser of each engine, once it is needed. */
-const browsers = new Map();
+const browsers = openEngines();
+const { open } = browsers;
 
 before(async () => {
   inlet = await openInlet();
@@ -23,18 +23,13 @@ before(async () => {
   }
 });
 after(async () => {
-  for (const browser of browsers.values()) await browser.close();
+  await browsers.close();
   await stage?.close();
   await inlet?.close();
 });
 /** Ids of page views of tests before. */
 const forgotten = new Set();
 beforeEach(forget);
-
-async function open(engine, url) {
-  if (!browsers.has(engine)) browsers.set(engine, await openEngine(engine));
-  return browsers.get(engine).open(url);
-}
 
 const RESTORED = { paths: { restored: "_xdmbeacon.restored" } };
 
