@@ -47,28 +47,16 @@ function sendAll({ name, count, padding, burst, everyMs }) {
  * @returns {Promise<{events: number, paces: {pace: string, rows: {name: string, perEventUs: number, ratio: number}[]}[]}>}
  *   medians of the rounds; `ratio`: a library's time to ours, which is the first row
  */
-export async function benchDeliveryCost() {
-  const [inlet, collector] = await Promise.all([openInletEndpoint(), openCollector()]);
-  await Promise.all([inlet.reset(), collector.reset()]);
-  const browser = await openBrowser();
-  const contenders = [];
-  try {
-    for (const [party, endpoint] of [
-      [ours(), inlet],
-      [peer("alloy"), collector],
-      [peer("snowplow"), collector],
-    ])
-      contenders.push(await openContender(browser, party, endpoint));
+export function benchDeliveryCost() {
+  const parties = (inlet, collector) => [
+    [ours(), inlet],
+    [peer("alloy"), collector],
+    [peer("snowplow"), collector],
+  ];
+  return among(parties, openContender, async (contenders) => {
     const paces = [];
     for (const [pace, how] of Object.entries(PACES)) {
-      const costs = contenders.map(() => []);
-      for (let round = 0; round <= ROUNDS; round++) {
-        for (const [place, { run }] of contenders.entries()) {
-          const cost = await run(`${how.burst}-${round}`, how);
-          // The first round warms up.
-          if (round > 0) costs[place].push(cost);
-        }
-      }
+      const costs = await costsOf(contenders, ({ run }, round) => run(`${how.burst}-${round}`, how));
       const rows = contenders.map(({ name }, place) => ({
         name,
         perEventUs: median(costs[place]),
@@ -77,11 +65,37 @@ export async function benchDeliveryCost() {
       paces.push({ pace, rows });
     }
     return { events: EVENTS, paces };
+  });
+}
+
+/** Opens `parties`, each a library and its endpoint, in one browser, and closes all when they have been measured. */
+async function among(parties, open, measure) {
+  const [inlet, collector] = await Promise.all([openInletEndpoint(), openCollector()]);
+  await Promise.all([inlet.reset(), collector.reset()]);
+  const browser = await openBrowser();
+  const contenders = [];
+  try {
+    for (const [party, endpoint] of parties(inlet, collector))
+      contenders.push(await open(browser, party, endpoint));
+    return await measure(contenders);
   } finally {
     await browser.close();
     for (const { close } of contenders) await close();
     await Promise.all([inlet.close(), collector.close()]);
   }
+}
+
+/** What each costs in each round, by turns. */
+async function costsOf(contenders, run) {
+  const costs = contenders.map(() => []);
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [place, contender] of contenders.entries()) {
+      const cost = await run(contender, round);
+      // The first round warms up.
+      if (round > 0) costs[place].push(cost);
+    }
+  }
+  return costs;
 }
 
 /** A library on a page in a context of its own. */
@@ -146,26 +160,14 @@ const bare = {
  *   medians of the rounds: the main thread's time of a click, what of it is beyond that of the page without a library,
  *   which is the first row, and the ratio of that to ours, which is the second
  */
-export async function benchClickCost() {
-  const [inlet, collector] = await Promise.all([openInletEndpoint(), openCollector()]);
-  await Promise.all([inlet.reset(), collector.reset()]);
-  const browser = await openBrowser();
-  const contenders = [];
-  try {
-    for (const [party, endpoint] of [
-      [bare],
-      [ours({}, { track: ["clicks"] }), inlet],
-      [peer("alloy", { variant: "clicks" }), collector],
-    ])
-      contenders.push(await openClicker(browser, party, endpoint));
-    const costs = contenders.map(() => []);
-    for (let round = 0; round <= ROUNDS; round++) {
-      for (const [place, { run }] of contenders.entries()) {
-        const cost = await run();
-        // The first round warms up.
-        if (round > 0) costs[place].push(cost);
-      }
-    }
+export function benchClickCost() {
+  const parties = (inlet, collector) => [
+    [bare],
+    [ours({}, { track: ["clicks"] }), inlet],
+    [peer("alloy", { variant: "clicks" }), collector],
+  ];
+  return among(parties, openClicker, async (contenders) => {
+    const costs = await costsOf(contenders, ({ run }) => run());
     const added = costs.map((rounds) => rounds.map((cost, round) => cost - costs[0][round]));
     const rows = contenders.map(({ name }, place) => ({
       name,
@@ -174,11 +176,7 @@ export async function benchClickCost() {
       ratio: median(added[place].map((cost, round) => cost / added[1][round])),
     }));
     return { clicks: CLICKS, rows };
-  } finally {
-    await browser.close();
-    for (const { close } of contenders) await close();
-    await Promise.all([inlet.close(), collector.close()]);
-  }
+  });
 }
 
 /** A page of links in a context of its own, with a library or, where there is no endpoint, without. */
